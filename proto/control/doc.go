@@ -1,0 +1,2 @@
+// Package control is the wire format between the master and its workers.
+package control

@@ -1,0 +1,171 @@
+package control
+
+import "time"
+
+// Message is one frame's content. The types of this package are the only
+// ones, and they are used as values: control.Ready{...}, not &control.Ready.
+type Message interface {
+	// Type names the kind of frame.
+	Type() Type
+	// descriptors is how many descriptors travel with the frame.
+	descriptors() int
+}
+
+// Reasons of Drain.
+const (
+	WhyStop   = "stop"
+	WhyReload = "reload"
+)
+
+// Begin is the first frame to a worker: who it is. With it travels one
+// descriptor, the sealed memfd that holds the configuration.
+type Begin struct {
+	Slot       int
+	Generation int
+	Index      int    // number of the process in the tables shared by the host
+	Workers    int    // slots of this generation
+	Instance   string // names this server among others on the host
+}
+
+// Listener hands over sockets of one listener. With it travel Count
+// descriptors, the sockets of the slots First, First+1, ...; a listener with
+// more than MaxDescriptors slots comes in several frames.
+type Listener struct {
+	Number  int // index among the listeners of the configuration
+	Name    string
+	Address string // as bound: port 0 is resolved
+	Shared  bool   // one socket for all slots; then First is 0 and Count 1
+	First   int
+	Count   int
+}
+
+// Logs hands over log files. With it travels one descriptor per name, in the
+// same order: "log", "access", "access:SITE". A name that came before is
+// replaced; names that are not in the frame stay as they are.
+type Logs struct {
+	Names []string
+}
+
+// Prepare asks the worker to build and warm everything and to answer with
+// Ready or Failed. Everything it needs has come before.
+type Prepare struct{}
+
+// Commit makes a ready worker serve: it accepts from the sockets of these
+// slots, and from every shared socket, and answers Serving.
+type Commit struct {
+	Accept []int
+}
+
+// Accept replaces the slots that a serving worker accepts from, when a
+// neighbour has crashed or is back. Shared sockets are not concerned.
+type Accept struct {
+	Slots []int
+}
+
+// Drain makes the worker stop accepting, finish what is in flight and exit.
+type Drain struct {
+	Timeout time.Duration // for everything
+	Idle    time.Duration // how long connections that cannot move may stay idle
+	Delay   time.Duration // how long readiness is false before it begins
+	Why     string        // WhyStop or WhyReload
+}
+
+// Ready answers Prepare: everything is built, nothing is accepted yet.
+type Ready struct {
+	Checksum uint64 // of the configuration the worker has built
+}
+
+// Failed answers Prepare: the worker cannot serve and is about to exit. A
+// Reason longer than MaxText is cut.
+type Failed struct {
+	Reason string
+}
+
+// Serving answers Commit: the worker accepts connections.
+type Serving struct{}
+
+// Drained is the last frame of a worker that was told to drain.
+type Drained struct {
+	Finished int // connections that ended by themselves or moved
+	Cut      int // connections that were closed because time was up
+}
+
+// Degraded says that the worker serves, but not as configured. One Key has
+// one Text at a time; an empty Text means it is over. A Text longer than
+// MaxText is cut.
+type Degraded struct {
+	Key  string
+	Text string
+}
+
+func (Begin) Type() Type    { return TypeBegin }
+func (Listener) Type() Type { return TypeListener }
+func (Logs) Type() Type     { return TypeLogs }
+func (Prepare) Type() Type  { return TypePrepare }
+func (Commit) Type() Type   { return TypeCommit }
+func (Accept) Type() Type   { return TypeAccept }
+func (Drain) Type() Type    { return TypeDrain }
+func (Ready) Type() Type    { return TypeReady }
+func (Failed) Type() Type   { return TypeFailed }
+func (Serving) Type() Type  { return TypeServing }
+func (Drained) Type() Type  { return TypeDrained }
+func (Degraded) Type() Type { return TypeDegraded }
+
+func (Begin) descriptors() int      { return 1 }
+func (m Listener) descriptors() int { return m.Count }
+func (m Logs) descriptors() int     { return len(m.Names) }
+func (Prepare) descriptors() int    { return 0 }
+func (Commit) descriptors() int     { return 0 }
+func (Accept) descriptors() int     { return 0 }
+func (Drain) descriptors() int      { return 0 }
+func (Ready) descriptors() int      { return 0 }
+func (Failed) descriptors() int     { return 0 }
+func (Serving) descriptors() int    { return 0 }
+func (Drained) descriptors() int    { return 0 }
+func (Degraded) descriptors() int   { return 0 }
+
+// The fields of each frame, once for both directions: what is written and
+// what is read cannot drift apart. The order is the order on the wire.
+
+func (m *Begin) fields(c *coder) {
+	c.integer("slot", &m.Slot, MaxSlots-1)
+	c.integer("generation", &m.Generation, maxInt)
+	c.integer("index", &m.Index, maxInt)
+	c.integer("workers", &m.Workers, MaxSlots)
+	c.name("instance", &m.Instance)
+}
+
+func (m *Listener) fields(c *coder) {
+	c.integer("number", &m.Number, maxInt)
+	c.name("name", &m.Name)
+	c.name("address", &m.Address)
+	c.boolean("shared", &m.Shared)
+	c.integer("first", &m.First, MaxSlots-1)
+	c.integer("count", &m.Count, MaxDescriptors)
+}
+
+func (m *Logs) fields(c *coder)    { c.names("names", &m.Names, MaxDescriptors) }
+func (m *Prepare) fields(c *coder) {}
+func (m *Commit) fields(c *coder)  { c.slots("accept", &m.Accept) }
+func (m *Accept) fields(c *coder)  { c.slots("slots", &m.Slots) }
+
+func (m *Drain) fields(c *coder) {
+	c.duration("timeout", &m.Timeout)
+	c.duration("idle", &m.Idle)
+	c.duration("delay", &m.Delay)
+	c.name("why", &m.Why)
+}
+
+func (m *Ready) fields(c *coder)   { c.bits("checksum", &m.Checksum) }
+func (m *Failed) fields(c *coder)  { c.text("reason", &m.Reason) }
+func (m *Serving) fields(c *coder) {}
+
+func (m *Drained) fields(c *coder) {
+	c.integer("finished", &m.Finished, maxInt)
+	c.integer("cut", &m.Cut, maxInt)
+}
+
+func (m *Degraded) fields(c *coder) {
+	c.name("key", &m.Key)
+	c.text("text", &m.Text)
+}
