@@ -1,0 +1,3 @@
+// Package metrics counts in shared memory and shows the counts as one
+// Prometheus page.
+package metrics
