@@ -1,0 +1,2 @@
+// Package sock makes and passes descriptors.
+package sock

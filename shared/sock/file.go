@@ -1,0 +1,199 @@
+package sock
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// DefaultMode of a unix: socket's file: its owner and group may connect.
+const DefaultMode = 0o660
+
+// fileID recognises the file that Bind made. The zero value is no file.
+type fileID struct {
+	dev, ino uint64
+}
+
+// bindUnix binds one socket to a file. Nobody can connect before Listen, so
+// that mode and owner are in place when the first client comes.
+func (s *Set) bindUnix() error {
+	path := s.target.path
+	if err := s.removeStale(); err != nil {
+		return err
+	}
+	fd, err := newSocket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return s.refused(fmt.Errorf("socket: %w", err))
+	}
+	s.add(fd)
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		return s.refused(err)
+	}
+	s.Bound = "unix:" + path
+	// A handle, not the path: whoever may write the folder could put a link
+	// in its place before we change mode and owner.
+	h, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return s.refused(fmt.Errorf("open: %w", err))
+	}
+	defer unix.Close(h)
+	if s.file, err = identify(h); err != nil {
+		return s.refused(err)
+	}
+	return s.dress(h)
+}
+
+// identify returns the identity of a socket file.
+func identify(fd int) (fileID, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fileID{}, fmt.Errorf("stat: %w", err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return fileID{}, errors.New("the socket's file was replaced while it was made")
+	}
+	return fileID{uint64(st.Dev), st.Ino}, nil
+}
+
+// dress gives the file behind a handle its owner and mode.
+func (s *Set) dress(h int) error {
+	uid, gid, err := parseOwner(s.Spec.Owner)
+	if err != nil {
+		return &BindError{Address: s.Spec.Address, Err: err}
+	}
+	if uid >= 0 || gid >= 0 {
+		if err := unix.Fchownat(h, "", uid, gid, unix.AT_EMPTY_PATH); err != nil {
+			return &BindError{Address: s.Spec.Address, Err: fmt.Errorf("give the file to %q: %w", s.Spec.Owner, err),
+				Hint: "only root may give files away; start as root or leave out owner"}
+		}
+	}
+	mode := s.Spec.Mode
+	if mode == 0 {
+		mode = DefaultMode
+	}
+	// Through /proc, because fchmod refuses a handle of this kind.
+	if err := unix.Chmod("/proc/self/fd/"+strconv.Itoa(h), mode&0o777); err != nil {
+		return &BindError{Address: s.Spec.Address, Err: fmt.Errorf("set mode %04o: %w", mode, err)}
+	}
+	return nil
+}
+
+// parseOwner reads "user", "user:group", ":group", each a name or a number;
+// -1 leaves one as it is.
+func parseOwner(owner string) (uid, gid int, err error) {
+	name, group, _ := strings.Cut(owner, ":")
+	uid, gid = -1, -1
+	if name != "" {
+		if uid, err = strconv.Atoi(name); err != nil {
+			u, err := user.Lookup(name)
+			if err != nil {
+				return -1, -1, fmt.Errorf("owner %q: no such user", owner)
+			}
+			uid, _ = strconv.Atoi(u.Uid)
+		}
+	}
+	if group != "" {
+		if gid, err = strconv.Atoi(group); err != nil {
+			g, err := user.LookupGroup(group)
+			if err != nil {
+				return -1, -1, fmt.Errorf("owner %q: no such group", owner)
+			}
+			gid, _ = strconv.Atoi(g.Gid)
+		}
+	}
+	return uid, gid, nil
+}
+
+// removeStale removes the socket file of a server that is gone. Only a refused
+// connection proves that: anything else in the way stays, and is an error.
+func (s *Set) removeStale() error {
+	path := s.target.path
+	fi, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	refuse := func(err error, hint string) error {
+		return &BindError{Address: s.Spec.Address, Err: err, Hint: hint}
+	}
+	if err != nil {
+		return s.refused(err)
+	}
+	if fi.Mode().Type() != os.ModeSocket {
+		return refuse(unix.EADDRINUSE, fmt.Sprintf("%s is a %s, not a socket; it is left alone: move it away or choose another path", path, kindOf(fi)))
+	}
+	pid, err := knock(path)
+	switch {
+	case err == nil:
+		return refuse(unix.EADDRINUSE, describe([]holder{{pids: []int{pid}}})+" there; stop it or choose another path")
+	case errors.Is(err, unix.ENOENT):
+		return nil
+	case !errors.Is(err, unix.ECONNREFUSED):
+		return refuse(unix.EADDRINUSE, fmt.Sprintf("%s is a socket, and whether a server is behind it cannot be told (%v); remove it if none is", path, err))
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return refuse(err, "a socket without a server is in the way; remove it")
+	}
+	return nil
+}
+
+// knock connects to a socket file. No error: somebody listens, the process
+// pid if the kernel tells, else pid is 0.
+func knock(path string) (pid int, err error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EPROTOTYPE) {
+		return 0, nil // a full queue, or a socket of another type: somebody is there
+	}
+	if err != nil {
+		return 0, err
+	}
+	_, pid, _ = PeerCred(fd)
+	return pid, nil
+}
+
+func kindOf(fi os.FileInfo) string {
+	switch {
+	case fi.IsDir():
+		return "folder"
+	case fi.Mode()&os.ModeSymlink != 0:
+		return "symbolic link"
+	case fi.Mode().IsRegular():
+		return "file"
+	}
+	return "special file"
+}
+
+// remove removes the file at path if it is still the one.
+func (f fileID) remove(path string) {
+	var st unix.Stat_t
+	if f == (fileID{}) || unix.Lstat(path, &st) != nil {
+		return
+	}
+	if f == (fileID{uint64(st.Dev), st.Ino}) {
+		os.Remove(path)
+	}
+}
+
+// folderHint explains why no file could be made at path.
+func folderHint(path string, err error) string {
+	dir := filepath.Dir(path)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return "the folder " + dir + " does not exist: create it"
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return fmt.Sprintf("uid %d may not make files in %s: change its owner or choose another path", os.Geteuid(), dir)
+	case errors.Is(err, unix.EROFS):
+		return dir + " cannot be written: choose another path"
+	}
+	return ""
+}
