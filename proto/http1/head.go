@@ -1,0 +1,98 @@
+package http1
+
+// MaxHead is the size of the largest head, whatever Limits say: Span has 16
+// bits.
+const MaxHead = 1<<16 - 1
+
+// Span is a run of bytes of the buffer a head was parsed from, by offset, so
+// that it survives a move of the buffer and holds no pointer.
+type Span struct{ Off, Len uint16 }
+
+// Of returns the bytes of s in buf.
+func (s Span) Of(buf []byte) []byte {
+	return buf[s.Off : int(s.Off)+int(s.Len) : int(s.Off)+int(s.Len)]
+}
+
+// Field is a field line: the name as written, the value without the optional
+// white space around it.
+type Field struct{ Name, Value Span }
+
+// Form is the form of a request target (RFC 9112 section 3.2).
+type Form uint8
+
+// The forms.
+const (
+	FormOrigin    Form = iota // "/path?query"
+	FormAbsolute              // "http://host/path?query"
+	FormAsterisk              // "*", with OPTIONS only
+	FormAuthority             // "host:port", with CONNECT only; never returned
+)
+
+// Limits bound a head.
+type Limits struct {
+	RequestLine int // bytes of the request line, without its CRLF
+	HeaderBytes int // bytes of the whole head, from request line to empty line; MaxHead at most
+	HeaderCount int // field lines
+}
+
+// Head is a request head. The exported fields are valid once Parse has
+// returned n > 0, until Reset; Offset once it has refused. The zero value is
+// ready for use.
+type Head struct {
+	Fields []Field // in the order received; the array is reused by Reset
+
+	ContentLength int64 // 0 without a body or with a chunked one
+
+	MethodName Span
+	Target     Span // as received
+	Path       Span // of the target, not decoded; "/" when an absolute form has none; "*" for the asterisk
+	Query      Span // of the target, without '?'
+	Host       Span // value of Host, or the authority of an absolute target
+
+	Method Method
+	Form   Form
+	Minor  uint8 // of the version: HTTP/1.Minor
+
+	Chunked        bool // the body is chunked; otherwise it has ContentLength bytes
+	HasLength      bool // a Content-Length was there
+	Close          bool // Connection: close
+	KeepAlive      bool // Connection: keep-alive
+	Upgrade        bool // Connection: upgrade, in a 1.1 request
+	ExpectContinue bool // Expect: 100-continue, in a 1.1 request
+
+	Offset int // of the byte that refused the head, from the start of the buffer
+
+	// Progress, owned by Parse.
+	phase   phase
+	refused Reason
+	hasHost bool
+	start   uint16 // of the request line: 0, or 2 behind an empty line
+	mark    uint16 // start of the token at hand: method, target, version, name, value
+	mark2   uint16 // the target's '?', or 0; in a field line the end of the name
+	name    uint16 // start of the name of the field line at hand
+	pos     int    // next byte to look at
+}
+
+// Reset makes h ready for another head. It keeps the Fields array.
+func (h *Head) Reset() { *h = Head{Fields: h.Fields[:0]} }
+
+// Persistent reports whether the connection may serve another request after
+// this one, as far as the client is concerned (RFC 9112 section 9.3).
+func (h *Head) Persistent() bool {
+	if h.Close {
+		return false
+	}
+	return h.Minor >= 1 || h.KeepAlive
+}
+
+// Lookup returns the value of the first field of that name, which is given in
+// lower case. The value is a part of buf.
+func (h *Head) Lookup(buf []byte, name string) ([]byte, bool) {
+	for i := range h.Fields {
+		f := &h.Fields[i]
+		if int(f.Name.Len) == len(name) && foldEqual(f.Name.Of(buf), name) {
+			return f.Value.Of(buf), true
+		}
+	}
+	return nil, false
+}
