@@ -1,0 +1,149 @@
+package clone
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// buildTimeout bounds a build from an empty Go cache on a small machine.
+	buildTimeout = 5 * time.Minute
+	// keptBinaries bounds what old builds may take in .cache.
+	keptBinaries = 6
+)
+
+// Binary returns the path of the server's binary, made by "make build", so that
+// the tests test what a user builds. It is built once for one content of the
+// sources, whichever process asks first.
+//
+// HARNESS_SRVCTL names another binary to test instead; HARNESS_RACE=1 asks for
+// one with the race detector.
+func Binary(ctx context.Context) (string, error) {
+	if path := os.Getenv("HARNESS_SRVCTL"); path != "" {
+		return filepath.Abs(path)
+	}
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	race := os.Getenv("HARNESS_RACE") == "1"
+	key, err := sourceKey(root, race)
+	if err != nil {
+		return "", err
+	}
+	dir, err := Cache("bin", "test")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, key, "srvctl")
+	if built(bin) {
+		return bin, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
+	defer cancel()
+	unlock, err := Lock(ctx, filepath.Join(dir, "lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if built(bin) { // by the process that held the lock
+		return bin, nil
+	}
+	prune(dir)
+	return bin, build(ctx, root, bin, race)
+}
+
+func built(bin string) bool {
+	info, err := os.Stat(bin)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// build makes bin appear whole or not at all.
+func build(ctx context.Context, root, bin string, race bool) error {
+	if err := os.MkdirAll(filepath.Dir(bin), 0o755); err != nil {
+		return err
+	}
+	unfinished := bin + ".unfinished"
+	args := []string{"-s", "-C", root, "build", "BINARY=" + unfinished}
+	if race {
+		args = append(args, "RACE=1")
+	}
+	cmd := exec.CommandContext(ctx, "make", args...)
+	// A make that runs the tests must not lend its job server to this one.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return name == "MAKEFLAGS" || name == "MAKELEVEL" || name == "MFLAGS" || name == "MAKEOVERRIDES"
+	})
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("make build: %w\n%s", err, out)
+	}
+	return os.Rename(unfinished, bin)
+}
+
+// sourceKey names the content the binary is made from.
+func sourceKey(root string, race bool) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, runtime.Version(), runtime.GOARCH, race)
+	for _, top := range []string{"go.mod", "go.sum", "Makefile", "conf", "master", "proto", "shared", "worker"} {
+		err := filepath.WalkDir(filepath.Join(root, top), func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && d.Name() == "testdata":
+				return fs.SkipDir
+			case !d.Type().IsRegular() || strings.HasSuffix(path, "_test.go"):
+				return nil
+			}
+			return hashFile(h, path)
+		})
+		if err != nil {
+			return "", fmt.Errorf("read the sources of the binary: %w", err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+}
+
+func hashFile(h io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fmt.Fprintln(h, path)
+	_, err = io.Copy(h, f)
+	return err
+}
+
+// prune removes the oldest builds. A test that still runs one keeps its open
+// file, and the newest ones, which a parallel test may be about to start, stay.
+func prune(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	age := func(e os.DirEntry) time.Time {
+		info, err := e.Info()
+		if err != nil {
+			return time.Time{}
+		}
+		return info.ModTime()
+	}
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() })
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return age(b).Compare(age(a)) })
+	for i, e := range entries {
+		if i >= keptBinaries-1 {
+			os.RemoveAll(filepath.Join(dir, e.Name()))
+		}
+	}
+}
