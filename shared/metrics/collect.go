@@ -86,9 +86,6 @@ func (r *Registry) snapshot() page {
 func (r *Registry) clientsLocked(p *page) {
 	s := r.retired.clone()
 	var idle, active, writing, flight, lag int64
-	for _, reason := range refusedReasons {
-		s.refused[reason] += 0
-	}
 	for _, w := range r.workers {
 		v := w.cell.gauges()
 		idle, active, writing, flight = idle+v.Idle, active+v.Active, writing+v.Writing, flight+v.InFlight
@@ -113,29 +110,15 @@ func (r *Registry) clientsLocked(p *page) {
 	p.gauge(descLoopLag, float64(lag)/1e9)
 }
 
-// declare makes the configured names appear before they have counted anything.
-func (s *sums) declare(l Layout) {
-	for _, name := range l.Sites {
-		s.site(name)
-	}
-	for _, name := range l.Listeners {
-		s.accepted[name] += 0
-	}
-	for i, name := range l.ParseReasons {
-		if i > 0 {
-			s.parse[name] += 0
-		}
-	}
-}
-
 // collect adds a site's series: the codes it has answered with, and
 // code="200" from the start so that every configured site is on the page. The
 // histogram's twenty series wait for the first request.
 func (t *siteSums) collect(p *page, site string) {
-	for i, n := range t.codes {
-		if n > 0 || i == 200-firstCode && site != NoSite {
-			p.counter(descRequests, float64(n), site, strconv.Itoa(firstCode+i))
-		}
+	for code, n := range t.codes {
+		p.counter(descRequests, float64(n), site, strconv.Itoa(code))
+	}
+	if t.codes[200] == 0 && site != NoSite {
+		p.counter(descRequests, 0, site, "200")
 	}
 	var requests uint64
 	cumulative := make(map[float64]uint64, len(bounds))

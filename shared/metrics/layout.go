@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"unsafe"
 )
 
@@ -55,11 +56,20 @@ type Layout struct {
 // number, the zero one included.
 func LayoutOf(sites, listeners []string, parseReasons ...string) Layout {
 	return Layout{
-		Sites:          slices.Clone(sites),
-		Listeners:      slices.Clone(listeners),
-		ParseReasons:   slices.Clone(parseReasons),
+		Sites:          labels(sites),
+		Listeners:      labels(listeners),
+		ParseReasons:   labels(parseReasons),
 		RefusedReasons: RefusedReasons(),
 	}
+}
+
+// labels returns a copy fit for Prometheus, which accepts nothing but UTF-8.
+func labels(names []string) []string {
+	list := make([]string, len(names))
+	for i, n := range names {
+		list[i] = strings.ToValidUTF8(n, "\uFFFD")
+	}
+	return list
 }
 
 // offsets are the places of the parts in the mapping, in bytes. Every list has

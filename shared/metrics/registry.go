@@ -87,6 +87,7 @@ func (r *Registry) retireLocked(id int) {
 		return
 	}
 	delete(r.workers, id)
+	r.retired.declare(w.layout) // the page keeps its shape while no worker lives
 	r.retired.addCell(w.layout, w.cell)
 	r.retiredCPU[w.slot] += w.usage.cpu
 	r.forgetLocked()

@@ -16,8 +16,8 @@ type sums struct {
 
 type siteSums struct {
 	buckets [numBuckets]uint64
-	sum     uint64 // nanoseconds
-	codes   codes
+	sum     uint64         // nanoseconds
+	codes   map[int]uint64 // the few of the 500 that were seen
 }
 
 func newSums() *sums {
@@ -32,7 +32,7 @@ func newSums() *sums {
 func (s *sums) site(name string) *siteSums {
 	t := s.sites[name]
 	if t == nil {
-		t = &siteSums{}
+		t = &siteSums{codes: map[int]uint64{}}
 		s.sites[name] = t
 	}
 	return t
@@ -69,7 +69,9 @@ func (t *siteSums) addCell(h *histogram, k *codes) {
 	}
 	t.sum += atomic.LoadUint64(&h.sum)
 	for i := range k {
-		t.codes[i] += atomic.LoadUint64(&k[i])
+		if n := atomic.LoadUint64(&k[i]); n > 0 {
+			t.codes[firstCode+i] += n
+		}
 	}
 }
 
@@ -88,12 +90,31 @@ func addNamed(to map[string]uint64, names []string, rest string, list []uint64) 
 	}
 }
 
+// declare makes the configured names appear before they have counted anything.
+func (s *sums) declare(l Layout) {
+	for _, name := range l.Sites {
+		s.site(name)
+	}
+	for _, name := range l.Listeners {
+		s.accepted[name] += 0
+	}
+	for _, name := range l.RefusedReasons {
+		s.refused[name] += 0
+	}
+	for i, name := range l.ParseReasons {
+		if i > 0 {
+			s.parse[name] += 0
+		}
+	}
+}
+
 // clone returns a deep copy.
 func (s *sums) clone() *sums {
 	n := *s
 	n.sites = make(map[string]*siteSums, len(s.sites))
 	for name, t := range s.sites {
 		copied := *t
+		copied.codes = maps.Clone(t.codes)
 		n.sites[name] = &copied
 	}
 	n.accepted = maps.Clone(s.accepted)
