@@ -1,0 +1,199 @@
+package conn
+
+import (
+	"net/netip"
+
+	"srvctl/proto/http1"
+	"srvctl/worker/serve"
+)
+
+// State is what a connection is doing.
+type State uint8
+
+const (
+	// Idle: nothing of a request has arrived. Bytes lead to Head or, when they
+	// are whole requests that are answered at once, back to Idle; silence ends
+	// in Closed.
+	Idle State = iota
+	// Head: a part of a head has arrived. The rest leads on like in Idle, the
+	// header timeout to a 408 and Lingering.
+	Head
+	// Busy: a request is with its handler, its body is arriving, or its
+	// response is being sent. The end leads to Idle, Head or Lingering; a
+	// broken stream to Closed.
+	Busy
+	// Lingering: the last response is out and the sending direction ended;
+	// what still comes is thrown away, so that closing does not destroy the
+	// response on its way. The client's end or a timeout leads to Closed.
+	Lingering
+	// Closed: the transport is gone. The end.
+	Closed
+)
+
+func (s State) String() string {
+	return [...]string{"idle", "head", "busy", "lingering", "closed"}[s]
+}
+
+// bodyState is how far the body of the current request is.
+type bodyState uint8
+
+const (
+	bodyNone    bodyState = iota // there is none, or all of it has been used
+	bodyWaiting                  // nobody has asked for it yet
+	bodyFlowing                  // goes to the sink as it arrives
+	bodyPaused                   // the sink wants no more for now
+	bodyUnread                   // answered without it: thrown away, up to a bound
+)
+
+// Conn is one connection.
+type Conn struct {
+	srv *Server
+	t   Transport
+	x   *serve.Exchange // of Head and Busy
+	in  []byte          // read but not used yet
+	out []byte          // to be sent, copied here
+	// rest is to be sent after out, from where it is: the body of the current
+	// response.
+	rest []byte
+
+	Peer     netip.Addr
+	Listener int
+	Secure   bool
+
+	state     State
+	body      bodyState
+	began     bool // the head of the response has been rendered
+	framed    bool // the response is in chunks
+	ended     bool // all of the response is in out and rest
+	last      bool // the connection closes after this response
+	driving   bool
+	again     bool
+	noread    bool // reading is paused in the transport
+	nowrite   bool // waiting for the transport to be writable
+	loading   bool // a part of the file is being brought into memory
+	headBytes int  // of the current request
+	requests  int
+	since     int64 // the start of the silence, of the head or of the lingering
+	bodyLeft  int64 // of a body with a length
+	bodySeen  int64
+	respLeft  int64 // of a file, or of a source with a length
+	sent      int64 // of the current response
+	bodySent  int   // of a body in memory, by the fast path
+	progress  int64 // bytes moved since mark, for the minimum rate
+	mark      int64
+	chunked   http1.Chunked
+}
+
+// Accept makes a connection over t, which must be ready for use. The caller
+// has given t its owner: the Conn itself.
+func (s *Server) Accept(t Transport, peer netip.Addr, listener int) *Conn {
+	c := s.takeConn()
+	c.t, c.Peer, c.Listener = t, peer, listener
+	c.since = s.Now
+	s.Idle++
+	t.SetDeadline(s.Now + s.Limits.KeepAlive)
+	return c
+}
+
+func (s *Server) takeConn() *Conn {
+	if n := len(s.conns); n > 0 {
+		c := s.conns[n-1]
+		s.conns = s.conns[:n-1]
+		return c
+	}
+	return &Conn{srv: s}
+}
+
+// State tells what the connection is doing.
+func (c *Conn) State() State { return c.state }
+
+// setState keeps the counts of connections by what they do.
+func (c *Conn) setState(to State) {
+	s := c.srv
+	switch c.state {
+	case Idle:
+		s.Idle--
+	case Head, Busy:
+		s.Inflight--
+	case Lingering:
+		s.Writing--
+	}
+	switch to {
+	case Idle:
+		s.Idle++
+	case Head, Busy:
+		s.Inflight++
+	case Lingering:
+		s.Writing++
+	}
+	c.state = to
+}
+
+// Drain ends the connection when it can be done without loss: an idle one
+// after the quiet window, the others with their current response.
+func (c *Conn) Drain() {
+	if c.state == Idle {
+		c.t.SetDeadline(max(c.srv.Now, c.since+c.srv.Limits.DrainIdle))
+	}
+}
+
+// close ends the connection. The exchange, if there is one, learns that its
+// client went away.
+func (c *Conn) close() { c.end(false) }
+
+// abort is close in the middle of a response.
+func (c *Conn) abort() { c.end(true) }
+
+func (c *Conn) end(reset bool) {
+	if c.state == Closed {
+		return
+	}
+	c.setState(Closed)
+	if reset {
+		c.t.Abort()
+	} else {
+		c.t.Close()
+	}
+	c.t = nil
+	c.srv.Observer.Closed(c)
+	if x := c.x; x != nil {
+		c.x = nil
+		c.leave(x)
+	}
+	if c.driving {
+		return // drive cleans up when it comes back
+	}
+	c.recycle()
+}
+
+// leave lets go of an exchange whose client went away.
+func (c *Conn) leave(x *serve.Exchange) {
+	x.Abandon()
+	sink := x.Sink()
+	if c.body == bodyFlowing || c.body == bodyPaused {
+		c.body = bodyNone
+		sink.End(x, serve.ErrGone)
+	}
+	c.release(x)
+}
+
+// release ends an exchange, or leaves that to the last of its resumptions.
+func (c *Conn) release(x *serve.Exchange) {
+	if x.Pending() {
+		x.Abandon()
+		return
+	}
+	x.End()
+	c.srv.giveExchange(x)
+}
+
+// recycle gives the memory of a closed connection to those to come.
+func (c *Conn) recycle() {
+	s := c.srv
+	s.drop(c.in)
+	s.drop(c.out)
+	*c = Conn{srv: s}
+	if len(s.conns) < maxBuffers {
+		s.conns = append(s.conns, c)
+	}
+}

@@ -1,0 +1,147 @@
+package conn
+
+import (
+	"time"
+
+	"srvctl/proto/http1"
+	"srvctl/worker/serve"
+)
+
+// Limits are the bounds of every connection of a Server. Durations are
+// nanoseconds.
+type Limits struct {
+	Head http1.Limits
+	// Body is the most bytes of a request body, unless a route says otherwise.
+	Body int64
+	// HeaderTimeout runs from the first byte of a head to its end.
+	HeaderTimeout int64
+	// KeepAlive is how long a connection may stay silent between requests.
+	KeepAlive int64
+	// Requests is the most requests of one connection, 0 for no limit.
+	Requests int
+	// MinRate is the least progress of request bodies and of responses, in
+	// bytes a second, looked at every Grace.
+	MinRate int64
+	Grace   int64
+	// DrainIdle is how long an idle connection must have been silent before a
+	// drain closes it.
+	DrainIdle int64
+}
+
+// Observer is told what happened. Calls come on the loop.
+type Observer interface {
+	// Done: a response was handed over whole, sent bytes long with its head.
+	Done(c *Conn, x *serve.Exchange, sent int64)
+	// Refused: a head or a body's framing was not understood.
+	Refused(c *Conn, r http1.Reason)
+	// Closed: the connection is gone.
+	Closed(c *Conn)
+}
+
+// Sizes of the buffers that all connections of a Server share, and the caps
+// that keep one connection from holding up the others.
+const (
+	readSize    = 64 << 10
+	writeSize   = 64 << 10
+	turnBytes   = 128 << 10 // of pipelined responses in one turn
+	turnCount   = 32        // pipelined requests in one turn
+	fileQuantum = 512 << 10 // of a file in one turn
+	pullSize    = 32 << 10  // of a source at a time
+	maxDiscard  = 256 << 10 // of a request body nobody wants
+	maxBuffers  = 256       // spare buffers and exchanges kept
+)
+
+// Server is what the connections of one loop share. All of it belongs to that
+// loop's goroutine, but for Post and Pool, which are safe from any.
+type Server struct {
+	Site     serve.Handler
+	Observer Observer
+	Limits   Limits
+	// Post runs a function on the loop.
+	Post func(func())
+	// Pool runs work that may block; false when its queue is full.
+	Pool func(func()) bool
+
+	// Now is the loop's clock; the owner sets it once a turn.
+	Now int64
+	// Received and Sent count bytes; the owner takes them once a turn.
+	Received, Sent int64
+	// Inflight, Idle and Writing count connections by what they do: at work
+	// on a request, waiting for one, waiting for their reader.
+	Inflight, Idle, Writing int64
+
+	date     [http1.DateLen]byte
+	draining bool
+	in       []byte
+	out      []byte
+	pull     []byte // what a source reads into
+	conns    []*Conn
+	xs       []*serve.Exchange
+	bufs     [][]byte
+}
+
+// NewServer makes a Server; the exported fields are the caller's to set.
+func NewServer(l Limits) *Server {
+	return &Server{
+		Limits: l,
+		in:     make([]byte, readSize),
+		out:    make([]byte, 0, writeSize+turnBytes),
+	}
+}
+
+// SetDate sets the Date of the responses to come.
+func (s *Server) SetDate(t time.Time) { http1.AppendDate(s.date[:0], t) }
+
+// Date is the current Date field's value.
+func (s *Server) Date() []byte { return s.date[:] }
+
+// Drain makes every response from now on the last of its connection. The owner
+// then calls Drain of each connection.
+func (s *Server) Drain() { s.draining = true }
+
+// Draining reports whether Drain was called.
+func (s *Server) Draining() bool { return s.draining }
+
+// TurnAway answers a connection that there is no room for and closes it, all
+// at once: it must not hold the descriptor any longer. What the client sent is
+// read first, or closing would destroy the answer on its way.
+func (s *Server) TurnAway(t Transport, code int) {
+	_, _ = t.Read(s.in)
+	s.out, _ = serve.ErrorPage(code).Append(s.out[:0], s.date[:], optionClose, nil, false)
+	_, _ = t.Write(s.out)
+	t.CloseWrite()
+	t.Close()
+}
+
+func (s *Server) takeExchange() *serve.Exchange {
+	if n := len(s.xs); n > 0 {
+		x := s.xs[n-1]
+		s.xs = s.xs[:n-1]
+		return x
+	}
+	return &serve.Exchange{}
+}
+
+func (s *Server) giveExchange(x *serve.Exchange) {
+	if len(s.xs) < maxBuffers {
+		s.xs = append(s.xs, x)
+	}
+}
+
+// keep copies p into a buffer of its own.
+func (s *Server) keep(p []byte) []byte {
+	if n := len(s.bufs); n > 0 && len(p) <= cap(s.bufs[n-1]) {
+		b := s.bufs[n-1]
+		s.bufs = s.bufs[:n-1]
+		return append(b[:0], p...)
+	}
+	return append(make([]byte, 0, max(1024, len(p))), p...)
+}
+
+// drop takes a buffer back. Large ones go, so that a burst of them is not kept
+// for ever.
+func (s *Server) drop(b []byte) {
+	if cap(b) > 0 && cap(b) <= 16<<10 && len(s.bufs) < maxBuffers {
+		s.bufs = append(s.bufs, b[:0])
+	}
+}

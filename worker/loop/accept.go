@@ -1,0 +1,179 @@
+package loop
+
+import (
+	"fmt"
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Accepter takes new connections. Calls come on the loop.
+type Accepter interface {
+	// Accepted gives s to its owner, who sets its events and registers it with
+	// Watch, or closes it.
+	Accepted(s *Socket, listener int)
+	// Short says that accepting pauses because the kernel has no descriptor or
+	// memory for more connections (err), or that it goes on (nil). One
+	// connection was taken with the reserve descriptor and is given as
+	// refused, to be answered and closed; nil if there was none.
+	Short(err error, refused *Socket, listener int)
+}
+
+// How many connections one wake of a listener takes. A listener of our own may
+// be emptied; of one that other processes wait on too, each takes a few, or the
+// first to wake would get them all.
+const (
+	burst       = 64
+	burstShared = 4
+)
+
+// pause is how long accepting stops when descriptors or memory are short.
+const pause = 100_000_000
+
+// Listener is a listening descriptor that this loop accepts from.
+type Listener struct {
+	l      *Loop
+	a      Accepter
+	fd     int
+	number int
+	burst  int
+	gen    uint32
+	active bool
+	short  bool
+}
+
+// Listen accepts connections from fd, which does not block and stays the
+// caller's. number is given back with each connection. shared says that other
+// processes accept from it too.
+func (l *Loop) Listen(fd, number int, shared bool, a Accepter) (*Listener, error) {
+	n := &Listener{l: l, a: a, fd: fd, number: number, burst: burst}
+	events := uint32(unix.EPOLLIN)
+	if shared {
+		n.burst = burstShared
+		events |= unix.EPOLLEXCLUSIVE
+	}
+	return n, n.register(events)
+}
+
+func (n *Listener) register(events uint32) error {
+	s := n.l.claim(n.fd)
+	s.lst = n
+	n.gen = s.gen
+	ev := unix.EpollEvent{Events: events, Fd: int32(n.fd), Pad: int32(s.gen)}
+	if err := unix.EpollCtl(n.l.epfd, unix.EPOLL_CTL_ADD, n.fd, &ev); err != nil {
+		*s = slot{gen: s.gen}
+		return fmt.Errorf("epoll_ctl add listener: %w", err)
+	}
+	n.active = true
+	return nil
+}
+
+// Remove stops accepting from the listener: it leaves epoll, the descriptor
+// stays open and the caller's.
+func (n *Listener) Remove() {
+	n.short = false
+	if n.active {
+		n.active = false
+		_ = unix.EpollCtl(n.l.epfd, unix.EPOLL_CTL_DEL, n.fd, nil)
+		n.l.table[n.fd] = slot{gen: n.gen + 1<<31}
+	}
+}
+
+// Drain accepts what waits in the queue, to the last connection or until
+// limit of them.
+func (n *Listener) Drain(limit int) {
+	for ; limit > 0 && n.one(); limit-- {
+	}
+}
+
+func (n *Listener) accept() {
+	for i := 0; i < n.burst && n.active; i++ {
+		if !n.one() {
+			return
+		}
+	}
+}
+
+// one accepts a connection; false when there is none or none can be taken.
+func (n *Listener) one() bool {
+	var sa unix.RawSockaddrAny
+	fd, errno := accept4(n.fd, &sa)
+	switch errno {
+	case 0:
+		n.a.Accepted(n.l.socket(fd, &sa), n.number)
+		return true
+	case unix.EINTR, unix.ECONNABORTED, unix.EPERM, unix.EPROTO:
+		return true // this connection is gone, the next may be fine
+	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+		n.shortage(errno)
+	}
+	return false
+}
+
+// shortage takes one connection with the reserve descriptor, so that its
+// client gets an answer, and stops accepting for a moment: the listener would
+// be ready all the time and the loop would spin.
+func (n *Listener) shortage(errno unix.Errno) {
+	var refused *Socket
+	l := n.l
+	if l.reserve >= 0 {
+		closeRaw(l.reserve)
+		l.reserve = -1
+		var sa unix.RawSockaddrAny
+		if fd, e := accept4(n.fd, &sa); e == 0 {
+			refused = l.socket(fd, &sa)
+		}
+	}
+	n.a.Short(errno, refused, n.number)
+	l.openReserve()
+	if !n.active || n.short {
+		return
+	}
+	events := uint32(unix.EPOLLIN)
+	if n.burst == burstShared {
+		events |= unix.EPOLLEXCLUSIVE
+	}
+	n.Remove()
+	n.short = true
+	l.Timer(pause, func() int64 {
+		l.openReserve()
+		if !n.short {
+			return 0 // removed meanwhile
+		}
+		if err := n.register(events); err != nil {
+			return pause
+		}
+		n.short = false
+		n.a.Short(nil, nil, n.number)
+		return 0
+	})
+}
+
+func (l *Loop) socket(fd int, sa *unix.RawSockaddrAny) *Socket {
+	var s *Socket
+	if k := len(l.free); k > 0 {
+		s = l.free[k-1]
+		l.free[k-1] = nil
+		l.free = l.free[:k-1]
+	} else {
+		s = &Socket{l: l}
+		s.timer.owner = s
+	}
+	c := l.claim(fd)
+	c.sock = s
+	s.fd, s.gen, s.peer = int32(fd), c.gen, address(sa)
+	l.nsocks++
+	return s
+}
+
+// address unmaps: ::ffff:a.b.c.d is an IPv4 client.
+func address(sa *unix.RawSockaddrAny) netip.Addr {
+	switch sa.Addr.Family {
+	case unix.AF_INET:
+		return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(sa)).Addr)
+	case unix.AF_INET6:
+		return netip.AddrFrom16((*unix.RawSockaddrInet6)(unsafe.Pointer(sa)).Addr).Unmap()
+	}
+	return netip.Addr{}
+}

@@ -1,0 +1,28 @@
+// Package loop is a worker's event loop: one level-triggered epoll instance,
+// accepting, deadlines, and messages from other goroutines. It knows
+// descriptors and times, and nothing of what the bytes mean.
+//
+// Everything but Post and Stop belongs to the goroutine that called Run.
+//
+// What it promises:
+//
+//   - No system call on the hot path but the one that moves bytes: epoll_ctl
+//     runs once when a connection is registered and after that only when its
+//     interest really changes; deadlines are stores into a field.
+//   - An event that was fetched before its connection was closed is not
+//     delivered to the connection that got the same descriptor number since:
+//     epoll data carries a generation beside the descriptor.
+//   - The clock is read once a turn.
+//   - A listener is taken out of epoll before anything closes it. The
+//     registration belongs to the open file description, which other processes
+//     share, and would keep firing as a ghost.
+//
+// Two properties of the Go runtime shape it. A raw system call does not tell
+// the scheduler, so it is used only for calls that cannot block; whatever may
+// block goes through Syscall, and each turn makes a call with a stack check, or
+// the garbage collector could never stop this goroutine. And channels are slow
+// from here, so messages come through a list and an eventfd that is written
+// only when the list was empty.
+//
+// It does not log: what an operator should know goes to the Accepter.
+package loop
