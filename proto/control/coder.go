@@ -28,6 +28,13 @@ func (c *coder) fail(field, problem string) {
 	}
 }
 
+// check refuses a message whose fields contradict each other.
+func (c *coder) check(field string, ok bool, problem string) {
+	if !ok {
+		c.fail(field, problem)
+	}
+}
+
 // take returns the next n bytes of a frame that is read, or nil.
 func (c *coder) take(field string, n int) []byte {
 	if c.err == nil && len(c.buf) < n {
@@ -92,7 +99,7 @@ func (c *coder) boolean(field string, v *bool) {
 
 // bytes moves a string of at most limit bytes behind its length.
 func (c *coder) bytes(field string, v *string, limit int) {
-	n := int(c.number(field, uint64(len(*v)), 2, uint64(limit)))
+	n := int(c.number(field+" length", uint64(len(*v)), 2, uint64(limit)))
 	if c.reading {
 		*v = string(c.take(field, n))
 	} else if c.err == nil {
@@ -124,7 +131,7 @@ func cut(s string, n int) string {
 
 // count moves the number of elements of a list.
 func (c *coder) count(field string, n, limit int) int {
-	return int(c.number(field, uint64(n), 2, uint64(limit)))
+	return int(c.number(field+" count", uint64(n), 2, uint64(limit)))
 }
 
 func (c *coder) names(field string, v *[]string, limit int) {

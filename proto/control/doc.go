@@ -1,2 +1,63 @@
-// Package control is the wire format between the master and its workers.
+// Package control is the wire format between the master and its workers: one
+// frame per message on a SOCK_SEQPACKET socket pair, which keeps boundaries
+// and order and carries descriptors beside the bytes.
+//
+// Numbers are little-endian. A frame is at most 64 KiB and begins with
+//
+//	 0         1         2                   4                             8
+//	+---------+---------+-------------------+-----------------------------+
+//	| version | type    | 0                 | length of the whole frame   |
+//	+---------+---------+-------------------+-----------------------------+
+//
+// The fields follow without gaps. A number is never negative; str is its
+// length in 2 bytes and so many bytes, list is its count in 2 bytes and so
+// many elements, time is nanoseconds, flag is a byte that is 0 or 1. The
+// descriptors that travel with a frame are in brackets. Master to worker:
+//
+//	              +--------+--------------+---------+-----------+------------+
+//	1  begin      | slot 4 | generation 4 | index 4 | workers 4 | instance   |  [configuration]
+//	              +--------+--------------+---------+-----------+----- str --+
+//	              +----------+---------+---------+--------+---------+---------+
+//	2  listener   | number 4 | name    | address | shared | first 4 | count 4 |  [count sockets]
+//	              +----------+-- str --+-- str --+- flag -+---------+---------+
+//	              +-----------------+
+//	3  logs       | names           |  [a file per name]
+//	              +-- list of str --+
+//	4  prepare    (no fields)
+//	              +-------------------+
+//	5  commit     | accept: slots     |
+//	              +-- list of 2 B ----+
+//	              +-------------------+
+//	6  accept     | slots             |
+//	              +-- list of 2 B ----+
+//	              +-----------+-----------+-----------+-----------+
+//	7  drain      | timeout 8 | idle 8    | delay 8   | why       |
+//	              +-- time ---+-- time ---+-- time ---+--- str ---+
+//
+// Worker to master:
+//
+//	               +------------+
+//	65  ready      | checksum 8 |
+//	               +------------+
+//	               +-----------+
+//	66  failed     | reason    |
+//	               +--- str ---+
+//	67  serving    (no fields)
+//	               +------------+------------+
+//	68  drained    | finished 4 | cut 4      |
+//	               +------------+------------+
+//	               +-----------+-----------+
+//	69  degraded   | key       | text      |
+//	               +--- str ---+--- str ---+
+//
+// Promises: Decode never panics, whatever it is given, bounds every count and
+// string before it takes memory for it, accepts exactly the frames that Append
+// makes (so a frame has one spelling), and says what is wrong with others by a
+// typed error. Decoded messages share no memory with the frame.
+//
+// It does no I/O, reads no clock, keeps no state and starts no goroutine. It
+// does not know which message may follow which, nor which side may send it:
+// that is the business of master and worker. Anything that may grow beyond a
+// frame (the configuration, stacks) is not put into one but travels beside it
+// as a sealed memfd.
 package control

@@ -36,7 +36,7 @@ type Listener struct {
 	Address string // as bound: port 0 is resolved
 	Shared  bool   // one socket for all slots; then First is 0 and Count 1
 	First   int
-	Count   int
+	Count   int // at least 1
 }
 
 // Logs hands over log files. With it travels one descriptor per name, in the
@@ -142,6 +142,9 @@ func (m *Listener) fields(c *coder) {
 	c.boolean("shared", &m.Shared)
 	c.integer("first", &m.First, MaxSlots-1)
 	c.integer("count", &m.Count, MaxDescriptors)
+	c.check("count", m.Count > 0, "is 0")
+	c.check("count", m.First+m.Count <= MaxSlots, "goes beyond the last slot")
+	c.check("shared", !m.Shared || m.First == 0 && m.Count == 1, "has more than one socket")
 }
 
 func (m *Logs) fields(c *coder)    { c.names("names", &m.Names, MaxDescriptors) }

@@ -1,0 +1,194 @@
+package control_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"srvctl/proto/control"
+)
+
+var update = flag.Bool("update", false, "write the golden file")
+
+// samples has at least one message of every type: plain, empty and at the
+// edge of what is allowed.
+var samples = []control.Message{
+	control.Begin{Slot: 3, Generation: 7, Index: 12, Workers: 4, Instance: "srvctl-main"},
+	control.Begin{Slot: control.MaxSlots - 1, Generation: 1<<31 - 1, Workers: control.MaxSlots},
+	control.Listener{Number: 1, Name: "http", Address: "[::]:8080", First: 0, Count: 4},
+	control.Listener{Name: "local", Address: "unix:/run/srvctl/http.sock", Shared: true, Count: 1},
+	control.Listener{First: control.MaxSlots - control.MaxDescriptors, Count: control.MaxDescriptors},
+	control.Logs{Names: []string{"log", "access", "access:example.com"}},
+	control.Logs{},
+	control.Prepare{},
+	control.Commit{Accept: []int{3}},
+	control.Commit{},
+	control.Accept{Slots: []int{0, 1, control.MaxSlots - 1}},
+	control.Accept{},
+	control.Drain{Timeout: 30 * time.Second, Idle: 10 * time.Second, Delay: time.Nanosecond, Why: control.WhyReload},
+	control.Drain{Timeout: 1<<63 - 1, Why: control.WhyStop},
+	control.Ready{Checksum: 0xfedcba9876543210},
+	control.Failed{Reason: "route /a: open /srv: no such file or directory\nsecond line"},
+	control.Serving{},
+	control.Drained{Finished: 1000, Cut: 2},
+	control.Degraded{Key: "descriptors", Text: "9,990 of 10,000 in use"},
+	control.Degraded{Key: "descriptors"},
+}
+
+func encode(t *testing.T, m control.Message) []byte {
+	t.Helper()
+	frame, err := control.Append(nil, m)
+	if err != nil {
+		t.Fatalf("Append(%#v): %v", m, err)
+	}
+	return frame
+}
+
+func TestEveryMessageComesBackAsItWas(t *testing.T) {
+	for _, m := range samples {
+		before := []byte("before")
+		frame, err := control.Append(before, m)
+		if err != nil {
+			t.Errorf("Append(%#v): %v", m, err)
+			continue
+		}
+		frame, ok := bytes.CutPrefix(frame, before)
+		if !ok {
+			t.Errorf("Append(%#v) did not keep what was there", m)
+		}
+		got, err := control.Decode(frame)
+		if err != nil {
+			t.Errorf("Decode(Append(%#v)): %v", m, err)
+			continue
+		}
+		if diff := cmp.Diff(m, got); diff != "" {
+			t.Errorf("%s came back changed (-want +got):\n%s", m.Type(), diff)
+		}
+	}
+}
+
+// The source is the list of all types: a frame that is added without a sample
+// here, or without a row in the table of kinds, is found.
+func TestSamplesAreComplete(t *testing.T) {
+	sampled := map[string]bool{}
+	for _, m := range samples {
+		sampled[fmt.Sprintf("%T", m)] = true
+	}
+	for _, name := range typesInSource(t) {
+		if !sampled["control."+name] {
+			t.Errorf("no sample of %s", name)
+		}
+	}
+	names := map[string]bool{}
+	for n := range 256 {
+		if s := control.Type(n).String(); s != fmt.Sprintf("type %d", n) {
+			names[s] = true
+		}
+	}
+	if len(names) != len(sampled) {
+		t.Errorf("%d named types, %d types of samples", len(names), len(sampled))
+	}
+}
+
+// typesInSource returns X for every constant TypeX.
+func typesInSource(t *testing.T) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "frame.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok {
+			for _, id := range spec.Names {
+				if name, ok := strings.CutPrefix(id.Name, "Type"); ok {
+					names = append(names, name)
+				}
+			}
+		}
+		return true
+	})
+	if len(names) < 12 {
+		t.Fatalf("found only %v in frame.go", names)
+	}
+	return names
+}
+
+// Master and workers are one binary today. The golden file is here so that a
+// change of the format is a decision, made together with Version.
+func TestFramesOnTheWire(t *testing.T) {
+	var b strings.Builder
+	for _, m := range samples {
+		fmt.Fprintf(&b, "%s %+v\n", m.Type(), m)
+		for p := encode(t, m); len(p) > 0; p = p[min(32, len(p)):] {
+			fmt.Fprintf(&b, "    %s\n", hex.EncodeToString(p[:min(32, len(p))]))
+		}
+	}
+	const golden = "testdata/frames.golden"
+	if *update {
+		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("frames changed; if that is meant, raise Version and run with -update (-want +got):\n%s", diff)
+	}
+}
+
+func TestDescriptorsThatTravel(t *testing.T) {
+	for _, c := range []struct {
+		m    control.Message
+		want int
+	}{
+		{control.Begin{}, 1},
+		{control.Listener{Count: 5}, 5},
+		{control.Logs{Names: []string{"log", "access"}}, 2},
+		{control.Prepare{}, 0},
+		{control.Ready{}, 0},
+	} {
+		if got := control.Descriptors(c.m); got != c.want {
+			t.Errorf("Descriptors(%#v) = %d, want %d", c.m, got, c.want)
+		}
+	}
+}
+
+func TestLongTextIsCutBetweenCharacters(t *testing.T) {
+	for pad := range 3 { // so that the cut falls on each byte of a character
+		long := strings.Repeat("x", pad) + strings.Repeat("€", control.MaxText)
+		m, err := control.Decode(encode(t, control.Failed{Reason: long}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := m.(control.Failed).Reason
+		if !strings.HasSuffix(got, " [cut]") || !utf8.ValidString(got) || len(got) > control.MaxText || len(got) < control.MaxText-3 {
+			t.Errorf("pad %d: reason has %d bytes and ends in %q, want at most %d ending in [cut]", pad, len(got), got[len(got)-12:], control.MaxText)
+		}
+	}
+}
+
+func TestDecodedMessageIsIndependentOfTheFrame(t *testing.T) {
+	frame := encode(t, control.Logs{Names: []string{"log", "access"}})
+	m, err := control.Decode(frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(frame)
+	if diff := cmp.Diff(control.Logs{Names: []string{"log", "access"}}, m); diff != "" {
+		t.Errorf("message changed with the frame (-want +got):\n%s", diff)
+	}
+}
