@@ -155,8 +155,9 @@ func (s *Set) unchallenged() error {
 		return unix.Close(fd)
 	}
 	// An overlapping listener of our own ("127.0.0.1:80" beside ":80") is no
-	// challenger: the kernel prefers the more precise address.
-	if errors.Is(err, unix.EADDRINUSE) && ownedByUs(listenersAt(s.target.addr)) {
+	// challenger: the kernel prefers the more precise address. Nor is another
+	// error a reason not to serve.
+	if !errors.Is(err, unix.EADDRINUSE) || ownedByUs(listenersAt(s.target.addr)) {
 		return nil
 	}
 	return s.refused(err)

@@ -1,2 +1,42 @@
-// Package sock makes and passes descriptors.
+// Package sock makes descriptors and passes them between processes: the
+// sockets of listeners, control channels, shared and sealed memory, the lock
+// file. Together with worker/loop it is the only package that makes raw socket
+// calls.
+//
+// # Listeners
+//
+// Bind makes a listener's sockets in one of two forms. A sliced listener has a
+// socket per slot, joined by SO_REUSEPORT, among which the kernel spreads new
+// connections; a shared one has a single socket for all slots (unix: sockets,
+// and whoever turns reuseport off).
+//
+//   - A conflict with any other process shows as an error, never as a silent
+//     half of the traffic: the first socket of an address is bound without
+//     SO_REUSEPORT and gets the option afterwards (the kernel compares the
+//     options when the second socket is bound), and the first Listen looks
+//     again. Between that look and listen(2), some microseconds, and from then
+//     on, another server of the same user could still join on purpose. Against
+//     a second srvctl the caller holds the lock.
+//   - A bound socket takes no connection; only Listen makes clients come.
+//   - Sockets are plain TCP, non-blocking and CLOEXEC, and what they accept
+//     inherits TCP_NODELAY. No function calls shutdown, which would end the
+//     queue for every process that holds a copy.
+//   - Every error of Bind and Listen is a *BindError that says who or what is
+//     in the way, as far as /proc tells, and what to do.
+//
+// # Control channels
+//
+// A Conn is one end of a SOCK_SEQPACKET pair. A frame arrives whole, with all
+// its descriptors, or not at all: what came of an incomplete one is closed.
+// Send waits a bounded time, or not at all. Nothing is known here about what
+// frames mean.
+//
+// # Memory
+//
+// Memory from another process is used only when its size (Map) or its whole
+// content (ReadSealed) is sealed: it can neither fault nor change.
+//
+// The package starts no goroutine, keeps no state of its own and never logs.
+// Descriptors in results belong to the caller, descriptors in arguments stay
+// the caller's, except those given to NewConn.
 package sock

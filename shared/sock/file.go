@@ -1,8 +1,10 @@
 package sock
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -88,26 +90,37 @@ func (s *Set) dress(h int) error {
 // -1 leaves one as it is.
 func parseOwner(owner string) (uid, gid int, err error) {
 	name, group, _ := strings.Cut(owner, ":")
-	uid, gid = -1, -1
-	if name != "" {
-		if uid, err = strconv.Atoi(name); err != nil {
-			u, err := user.Lookup(name)
-			if err != nil {
-				return -1, -1, fmt.Errorf("owner %q: no such user", owner)
-			}
-			uid, _ = strconv.Atoi(u.Uid)
+	uid, err1 := parseID(name, func() (string, error) {
+		u, err := user.Lookup(name)
+		if err != nil {
+			return "", fmt.Errorf("owner %q: no such user", owner)
 		}
-	}
-	if group != "" {
-		if gid, err = strconv.Atoi(group); err != nil {
-			g, err := user.LookupGroup(group)
-			if err != nil {
-				return -1, -1, fmt.Errorf("owner %q: no such group", owner)
-			}
-			gid, _ = strconv.Atoi(g.Gid)
+		return u.Uid, nil
+	})
+	gid, err2 := parseID(group, func() (string, error) {
+		g, err := user.LookupGroup(group)
+		if err != nil {
+			return "", fmt.Errorf("owner %q: no such group", owner)
 		}
+		return g.Gid, nil
+	})
+	return uid, gid, cmp.Or(err1, err2)
+}
+
+// parseID reads a number, or asks lookup for the number of a name.
+func parseID(text string, lookup func() (string, error)) (int, error) {
+	if text == "" {
+		return -1, nil
 	}
-	return uid, gid, nil
+	// The highest number means "leave it" to the kernel.
+	if id, err := strconv.ParseUint(text, 10, 32); err == nil && id != math.MaxUint32 {
+		return int(id), nil
+	}
+	number, err := lookup()
+	if err != nil {
+		return -1, err
+	}
+	return strconv.Atoi(number)
 }
 
 // removeStale removes the socket file of a server that is gone. Only a refused
