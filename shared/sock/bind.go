@@ -39,7 +39,9 @@ func Bind(spec Spec, slots int) (*Set, error) {
 	if err != nil {
 		return nil, &BindError{Address: spec.Address, Err: err}
 	}
-	s := &Set{Spec: spec, Shared: t.path != "" || !spec.ReusePort, target: t, Note: t.note}
+	s := &Set{Spec: spec, Shared: t.path != "" || !spec.ReusePort, target: t}
+	s.note(t.note)
+	s.note(backlogNote(spec.Backlog))
 	if t.path != "" {
 		err = s.bindUnix()
 	} else {
@@ -56,7 +58,8 @@ func Bind(spec Spec, slots int) (*Set, error) {
 func (s *Set) bindTCP(slots int) error {
 	fd, err := s.target.bind(false)
 	if err != nil && s.target.dual && noIPv6(err) {
-		s.target, s.Note = s.target.ipv4(), "no IPv6 here: IPv4 only"
+		s.target = s.target.ipv4()
+		s.note("no IPv6 here: IPv4 only")
 		fd, err = s.target.bind(false)
 	}
 	if err != nil {
@@ -97,6 +100,14 @@ func (s *Set) Grow(slots int) error {
 		s.add(fd)
 	}
 	return nil
+}
+
+// note adds to what the operator should know.
+func (s *Set) note(text string) {
+	if s.Note != "" && text != "" {
+		s.Note += "; "
+	}
+	s.Note += text
 }
 
 func (s *Set) add(fd int) {

@@ -205,6 +205,15 @@ func TestWithoutIPv6(t *testing.T) {
 	wantRefused(t, err, unix.EAFNOSUPPORT, "bind [::1]:0: ", "this machine has no IPv6")
 }
 
+func TestBacklogThatTheKernelCutsIsNoted(t *testing.T) {
+	if s := bind(t, sock.Spec{Address: "127.0.0.1:0", Backlog: 1}, 1); s.Note != "" {
+		t.Errorf("backlog 1: Note = %q, want none", s.Note)
+	}
+	if s := bind(t, sock.Spec{Address: "127.0.0.1:0", Backlog: 1 << 30}, 1); !strings.HasPrefix(s.Note, "backlog 1073741824 is cut to ") {
+		t.Errorf("backlog 1<<30: Note = %q, want that it is cut", s.Note)
+	}
+}
+
 func TestNamesAreLookedUp(t *testing.T) {
 	s := bind(t, sliced("localhost:0"), 1)
 	if ip := netip.MustParseAddrPort(s.Bound).Addr(); !ip.IsLoopback() {

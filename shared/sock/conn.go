@@ -22,7 +22,8 @@ const (
 	// says otherwise. A peer that reads at all makes room within microseconds.
 	DefaultSendWait = 100 * time.Millisecond
 	// sendBuffer is asked of the kernel, which gives up to twice
-	// net.core.wmem_max (416 KiB by default): six frames of full size.
+	// net.core.wmem_max: at least 416 KiB, some frames of full size or some
+	// hundreds of the usual small ones.
 	sendBuffer = 1 << 20
 )
 

@@ -17,7 +17,9 @@
 //     again. Between that look and listen(2), some microseconds, and from then
 //     on, another server of the same user could still join on purpose. Against
 //     a second srvctl the caller holds the lock.
-//   - A bound socket takes no connection; only Listen makes clients come.
+//   - A bound socket takes no connection; only Listen makes clients come. Until
+//     then epoll reports EPOLLHUP on it without end, so that a worker must not
+//     watch it yet.
 //   - Sockets are plain TCP, non-blocking and CLOEXEC, and what they accept
 //     inherits TCP_NODELAY. No function calls shutdown, which would end the
 //     queue for every process that holds a copy.

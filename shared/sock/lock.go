@@ -16,7 +16,9 @@ import (
 // process dies, whichever way. The error wraps ErrLocked and names the holder
 // when another process has it.
 //
-// Nobody may remove the file: two processes could then hold "the" lock.
+// The caller keeps the file referenced: a forgotten one is closed by the
+// garbage collector. Nobody may remove it from its folder: two processes could
+// then hold "the" lock.
 func Lock(path string) (*os.File, error) {
 	// Opening a link or a pipe in its place must not write or hang.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
