@@ -57,9 +57,13 @@ func (x *Exchange) Begin(c Carrier) {
 // ResolvePath sets Req.Path from the head. Without anything to decode the path
 // is a view of Buf.
 func (x *Exchange) ResolvePath() http1.Reason {
-	p, r := http1.NormalizePath(x.path[:0], x.Req.Head.Path.Of(x.Req.Buf))
+	raw := x.Req.Head.Path.Of(x.Req.Buf)
+	p, r := http1.NormalizePath(x.path[:0], raw)
 	if r != http1.OK {
 		return r
+	}
+	if len(p) > 0 && &p[0] != &raw[0] {
+		x.path = p // the memory serves the next request too
 	}
 	x.Req.Path = p
 	return http1.OK
