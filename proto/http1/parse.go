@@ -75,21 +75,15 @@ func (h *Head) requestLine(buf []byte, lim *Limits) Reason {
 		}
 	}
 	start := int(h.start)
-	b, end, long := buf, start+lim.RequestLine+2, RequestLineTooLong
-	if head := start + min(lim.HeaderBytes, MaxHead-start); head < end {
-		end, long = head, HeadTooLarge
+	end := start + min(lim.RequestLine+2, lim.HeaderBytes, MaxHead-start)
+	b := buf[:min(len(buf), end)]
+	if r := h.requestTokens(b, start); r != OK || h.phase == phaseLine || len(b) < end {
+		return r
 	}
-	if len(b) >= end {
-		b = b[:end]
+	if end < start+lim.RequestLine+2 {
+		return h.refuse(HeadTooLarge, end)
 	}
-	r := h.requestTokens(b, start)
-	if r == OK && h.phase < phaseLine && len(b) == end {
-		if long == RequestLineTooLong {
-			end -= 2
-		}
-		return h.refuse(long, end)
-	}
-	return r
+	return h.refuse(RequestLineTooLong, start+lim.RequestLine)
 }
 
 // emptyLine skips one CRLF: "a server that is expecting to receive and parse
@@ -111,73 +105,113 @@ func (h *Head) emptyLine(buf []byte) Reason {
 	return OK
 }
 
-// requestTokens reads the three parts of the request line of b.
+// requestTokens reads the three parts of the request line, which starts at
+// b[start] and may end beyond b.
 func (h *Head) requestTokens(b []byte, start int) Reason {
-	i := h.pos
+	i, mark, query := h.pos, int(h.mark), int(h.mark2)
 	switch h.phase {
 	case phaseMethod:
-		for ; i < len(b) && class[b[i]]&tchar != 0; i++ {
-			if i-start == maxMethod {
-				return h.refuse(MethodTooLong, i)
-			}
+		if n := h.commonMethod(b, i); n > 0 {
+			i += n
+		} else if n, r := h.method(b, i, start); n == 0 {
+			return r
+		} else {
+			i = n
 		}
-		if i == len(b) {
-			h.pos = i
-			return OK
-		}
-		if b[i] != ' ' || i == start {
-			short := MissingVersion
-			if i == start {
-				short = EmptyLine
-			}
-			return h.misfit(b, i, phaseMethod, BadMethod, short)
-		}
-		h.MethodName = span(start, i)
-		h.Method = methodOf(b[start:i])
-		if h.Method == MethodConnect {
-			return h.refuse(ConnectMethod, start)
-		}
-		i++
-		h.mark, h.mark2 = uint16(i), 0
+		mark = i
 		fallthrough
 
 	case phaseTarget:
 	target:
 		for {
-			i = scanTarget(b, i)
+			for ; i+8 <= len(b); i += 8 {
+				if m := targetStops(word(b, i)); m != 0 {
+					i += bits.TrailingZeros64(m) >> 3
+					break
+				}
+			}
 			if i == len(b) {
-				h.phase, h.pos = phaseTarget, i
+				h.phase, h.pos, h.mark, h.mark2 = phaseTarget, i, uint16(mark), uint16(query)
 				return OK
 			}
-			switch b[i] {
-			case ' ':
+			switch c := b[i]; {
+			case c == ' ':
 				break target
-			case '?':
-				if h.mark2 == 0 {
-					h.mark2 = uint16(i)
-				}
-			case '!', '"':
-			default:
+			case c == '?' && query == 0:
+				query = i
+			case class[c]&targetEnd != 0:
+				h.mark, h.mark2 = uint16(mark), uint16(query)
 				return h.misfit(b, i, phaseTarget, BadTargetByte, MissingVersion)
 			}
 			i++
 		}
-		h.Target = span(int(h.mark), i)
-		if h.Target.Len == 0 {
+		if i == mark {
 			return h.refuse(BadTarget, i)
 		}
+		h.Target = span(mark, i)
+		h.mark2 = uint16(query)
 		i++
 		fallthrough
 
 	case phaseVersion:
-		h.phase, h.pos = phaseVersion, i
-		if r := h.version(b, i); r != OK || h.phase == phaseVersion {
+		if i+10 <= len(b) && word(b, i) == http11 && b[i+8] == '\r' && b[i+9] == '\n' {
+			h.Minor = 1
+			h.phase, h.pos = phaseLine, i+len(versionLine)
+		} else if r := h.version(b, i); r != OK || h.phase == phaseVersion {
 			return r
 		}
-		return h.splitTarget(b)
 	}
-	return OK
+	return h.splitTarget(b, query)
 }
+
+// commonMethod reads one of the methods that nearly every request has, with
+// the space behind it, and returns their length; 0 if it is another one.
+func (h *Head) commonMethod(b []byte, i int) int {
+	if i != int(h.start) || i+8 > len(b) {
+		return 0
+	}
+	x, n := word(b, i), 0
+	switch {
+	case uint32(x) == 'G'|'E'<<8|'T'<<16|' '<<24:
+		h.Method, n = MethodGet, 3
+	case x<<24 == ('P'|'O'<<8|'S'<<16|'T'<<24|' '<<32)<<24:
+		h.Method, n = MethodPost, 4
+	case x<<24 == ('H'|'E'<<8|'A'<<16|'D'<<24|' '<<32)<<24:
+		h.Method, n = MethodHead, 4
+	default:
+		return 0
+	}
+	h.MethodName = span(i, i+n)
+	return n + 1
+}
+
+// method reads the rest of any method, from b[i] on, and returns where the
+// target starts: 0 when the method is refused or more bytes are needed.
+func (h *Head) method(b []byte, i, start int) (target int, r Reason) {
+	for ; i < len(b) && class[b[i]]&tchar != 0; i++ {
+		if i-start == maxMethod {
+			return 0, h.refuse(MethodTooLong, i)
+		}
+	}
+	switch {
+	case i == len(b):
+		h.pos = i
+		return 0, OK
+	case i == start:
+		return 0, h.misfit(b, i, phaseMethod, BadMethod, EmptyLine)
+	case b[i] != ' ':
+		return 0, h.misfit(b, i, phaseMethod, BadMethod, MissingVersion)
+	}
+	h.MethodName = span(start, i)
+	h.Method = methodOf(b[start:i])
+	if h.Method == MethodConnect {
+		return 0, h.refuse(ConnectMethod, start)
+	}
+	return i + 1, OK
+}
+
+// http11 is "HTTP/1.1" as a word.
+const http11 = 'H' | 'T'<<8 | 'T'<<16 | 'P'<<24 | '/'<<32 | '1'<<40 | '.'<<48 | '1'<<56
 
 // versionLine is the shape of the rest of a request line: 0 stands for a digit.
 const versionLine = "HTTP/0.0\r\n"
@@ -185,6 +219,7 @@ const versionLine = "HTTP/0.0\r\n"
 // version reads the version at b[i:] and the end of the line, and goes on to
 // phaseLine when all of it is there.
 func (h *Head) version(b []byte, i int) Reason {
+	h.phase, h.pos = phaseVersion, i
 	v := b[i:min(len(b), i+len(versionLine))]
 	for j, c := range v {
 		want := versionLine[j]
@@ -219,77 +254,94 @@ func (h *Head) version(b []byte, i int) Reason {
 // fieldLines reads the field lines and the empty line behind them.
 //
 // Longer than others: the phases of a line fall through to each other in the
-// order of the wire, and only a resumed line starts elsewhere than at the top.
+// order of the wire, and only a resumed line starts elsewhere than at the top;
+// and the loops that look at every byte stand here, since a call for each name
+// and value would cost as much as they do.
 func (h *Head) fieldLines(buf []byte, lim *Limits) (n int, r Reason) {
-	b, end := buf, int(h.start)+min(lim.HeaderBytes, MaxHead-int(h.start))
-	if len(b) > end {
-		b = b[:end]
-	}
-	i, name, mark, mark2 := h.pos, int(h.name), int(h.mark), int(h.mark2)
+	end := int(h.start) + min(lim.HeaderBytes, MaxHead-int(h.start))
+	b := buf[:min(len(buf), end)]
+	room := min(cap(h.Fields), lim.HeaderCount)
+	i, name, colon, value := h.pos, int(h.name), int(h.mark2), int(h.mark)
 	p := h.phase
 	for {
 		switch p {
 		case phaseLine:
-			if i == len(b) {
+			if i+1 >= len(b) && (i == len(b) || b[i] == '\r') {
 				goto stall
 			}
 			if b[i] == '\r' {
-				if i+1 == len(b) {
-					goto stall
-				}
 				return h.finish(b, i)
 			}
-			if r := h.lineStart(b[i], i, lim); r != OK {
-				return 0, r
+			if len(h.Fields) >= room {
+				if r = h.makeRoom(b, i, lim.HeaderCount); r != OK {
+					return 0, r
+				}
+				room = cap(h.Fields)
 			}
 			name = i
 			fallthrough
 
 		case phaseName:
-			p = phaseName
-			i = scanName(b, i)
+			for ; i+8 <= len(b); i += 8 {
+				if m := nameStops(word(b, i)); m != 0 {
+					i += bits.TrailingZeros64(m) >> 3
+					break
+				}
+			}
+			for i < len(b) && class[b[i]]&tchar != 0 {
+				i++
+			}
 			if i == len(b) {
+				p = phaseName
 				goto stall
 			}
 			if b[i] != ':' || i == name {
-				h.name = uint16(name)
-				if r = h.badName(b, i); r == OK {
+				p = phaseName
+				if r = h.badName(b, i, name); r == OK {
 					goto stall
 				}
 				return 0, r
 			}
-			mark2 = i
+			colon = i
 			i++
 			fallthrough
 
 		case phaseSpace:
-			p = phaseSpace
 			for i < len(b) && (b[i] == ' ' || b[i] == '\t') {
 				i++
 			}
 			if i == len(b) {
+				p = phaseSpace
 				goto stall
 			}
-			mark = i
+			value = i
 			fallthrough
 
 		case phaseValue:
-			p = phaseValue
-			i = scanValue(b, i)
-			if i+1 >= len(b) && (i == len(b) || b[i] == '\r') {
-				goto stall
+			for ; i+8 <= len(b); i += 8 {
+				if m := valueStops(word(b, i)); m != 0 {
+					i += bits.TrailingZeros64(m) >> 3
+					break
+				}
 			}
-			if b[i] != '\r' || b[i+1] != '\n' {
-				return 0, h.misfit(b, i, phaseValue, BadValueByte, OK)
+			if i+1 >= len(b) || b[i] != '\r' || b[i+1] != '\n' {
+				i = scanValue(b, i)
+				if i+1 >= len(b) && (i == len(b) || b[i] == '\r') {
+					p = phaseValue
+					goto stall
+				}
+				if b[i] != '\r' || b[i+1] != '\n' {
+					return 0, h.misfit(b, i, phaseValue, BadValueByte, OK)
+				}
 			}
-			if r = h.field(b, name, mark2, mark, i); r != OK {
+			if r = h.field(b, name, colon, value, i); r != OK {
 				return 0, r
 			}
 			i += 2
 			p = phaseLine
 
 		default: // phaseDone, phaseRefused
-			if h.phase == phaseDone {
+			if p == phaseDone {
 				return h.pos, OK
 			}
 			return 0, h.refused
@@ -297,43 +349,42 @@ func (h *Head) fieldLines(buf []byte, lim *Limits) (n int, r Reason) {
 	}
 stall:
 	h.phase, h.pos = p, i
-	h.name, h.mark, h.mark2 = uint16(name), uint16(mark), uint16(mark2)
+	h.name, h.mark2, h.mark = uint16(name), uint16(colon), uint16(value)
 	if len(b) == end {
 		return 0, h.refuse(HeadTooLarge, end)
 	}
 	return 0, OK
 }
 
-// lineStart checks the first byte of a field line.
-func (h *Head) lineStart(c byte, i int, lim *Limits) Reason {
+// makeRoom grows the full Fields array, up to limit, for the field line that
+// starts at b[i].
+func (h *Head) makeRoom(b []byte, i, limit int) Reason {
+	n := len(h.Fields)
 	switch {
-	case c == ' ' || c == '\t':
-		if len(h.Fields) == 0 {
-			return h.refuse(LeadingSpace, i)
-		}
-		return h.refuse(ObsFold, i)
-	case len(h.Fields) >= lim.HeaderCount:
+	case class[b[i]]&tchar == 0:
+		return OK // no name: badName will say what is wrong
+	case n >= limit:
 		return h.refuse(TooManyFields, i)
-	case len(h.Fields) == cap(h.Fields):
-		h.grow(lim.HeaderCount)
 	}
+	f := make([]Field, n, min(max(16, 2*n), limit))
+	copy(f, h.Fields)
+	h.Fields = f
 	return OK
 }
 
-// grow makes room for more fields, up to limit.
-func (h *Head) grow(limit int) {
-	f := make([]Field, len(h.Fields), min(max(16, 2*cap(h.Fields)), limit))
-	copy(f, h.Fields)
-	h.Fields = f
-}
-
-// badName refuses the byte at i where a field name ends without a colon.
-func (h *Head) badName(b []byte, i int) Reason {
+// badName refuses the byte at i, where the field name that starts at b[name]
+// ends without a colon.
+func (h *Head) badName(b []byte, i, name int) Reason {
+	space := b[i] == ' ' || b[i] == '\t'
 	switch {
+	case space && i > name:
+		return h.refuse(SpaceInName, i)
+	case space && len(h.Fields) > 0:
+		return h.refuse(ObsFold, i)
+	case space:
+		return h.refuse(LeadingSpace, i)
 	case b[i] == ':':
 		return h.refuse(EmptyName, i)
-	case b[i] == ' ' || b[i] == '\t':
-		return h.refuse(SpaceInName, i)
 	}
 	return h.misfit(b, i, phaseName, BadNameByte, MissingColon)
 }
@@ -355,53 +406,18 @@ func (h *Head) finish(b []byte, i int) (int, Reason) {
 
 func span(from, to int) Span { return Span{Off: uint16(from), Len: uint16(to - from)} }
 
-// scanTarget returns the index of the first byte at i or behind that may end
-// a target or its path: below 0x24, '?', or 0x7f; len(b) if there is none.
-func scanTarget(b []byte, i int) int {
-	for ; i+8 <= len(b); i += 8 {
-		x := load64(b[i:])
-		q := x ^ '?'*ones
-		m := (x - 0x24*ones | (x&sevs + ones) | (q - ones)) & ^x & highs
-		if m != 0 {
-			return i + bits.TrailingZeros64(m)>>3
-		}
-	}
-	for ; i < len(b); i++ {
-		if c := b[i]; c < 0x24 || c == '?' || c == 0x7f {
-			break
-		}
-	}
-	return i
-}
-
-// scanName returns the index of the first byte at i or behind that is not a
-// token character, or len(b).
-func scanName(b []byte, i int) int {
-	for i < len(b) && class[b[i]]&tchar != 0 {
-		i++
-	}
-	return i
-}
-
 // scanValue returns the index of the first byte at i or behind that cannot
 // stand in a field value, or len(b).
 func scanValue(b []byte, i int) int {
-	for i < len(b) {
+	for ; ; i++ {
 		for ; i+8 <= len(b); i += 8 {
-			x := load64(b[i:])
-			m := (x - 0x20*ones | (x&sevs + ones)) & ^x & highs
-			if m != 0 {
+			if m := valueStops(word(b, i)); m != 0 {
 				i += bits.TrailingZeros64(m) >> 3
 				break
 			}
 		}
-		for ; i < len(b) && b[i] >= ' ' && b[i] != 0x7f; i++ {
-			// The rest of less than eight bytes.
+		if i == len(b) || class[b[i]]&valueEnd != 0 {
+			return i
 		}
-		if i == len(b) || b[i] != '\t' {
-			break
-		}
-		i++
 	}
-	return i
 }

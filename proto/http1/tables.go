@@ -1,13 +1,12 @@
 package http1
 
-import "encoding/binary"
-
 // Classes of bytes, one bit each.
 const (
-	tchar    = 1 << iota // token character, RFC 9110 section 5.6.2
-	hexDigit             // RFC 5234
-	hostChar             // unreserved or sub-delims but ',', RFC 3986
-	valueEnd             // what cannot stand in a field value: controls but HT
+	tchar     = 1 << iota // token character, RFC 9110 section 5.6.2
+	hexDigit              // RFC 5234
+	hostChar              // unreserved or sub-delims but ',', RFC 3986
+	valueEnd              // what cannot stand in a field value: controls but HT
+	targetEnd             // what cannot stand in a target: controls, space, '#'
 )
 
 var class = makeClass()
@@ -24,6 +23,9 @@ func makeClass() (t [256]uint8) {
 		}
 		if c < ' ' && c != '\t' || c == 0x7f {
 			t[c] |= valueEnd
+		}
+		if c <= ' ' || c == '#' || c == 0x7f {
+			t[c] |= targetEnd
 		}
 	}
 	for _, c := range "!#$%&'*+-.^_`|~" {
@@ -61,12 +63,3 @@ func foldEqual(b []byte, s string) bool {
 	}
 	return true
 }
-
-// Eight bytes at a time ("SWAR"): every byte of these words is the same.
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-	sevs  = 0x7f7f7f7f7f7f7f7f
-)
-
-func load64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }

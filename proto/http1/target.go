@@ -1,8 +1,8 @@
 package http1
 
 // splitTarget finds the form and the parts of the target of a complete request
-// line. It runs once per head.
-func (h *Head) splitTarget(b []byte) Reason {
+// line; query is the offset of its first '?', or 0.
+func (h *Head) splitTarget(b []byte, query int) Reason {
 	t := int(h.Target.Off)
 	end := t + int(h.Target.Len)
 	path := t
@@ -18,8 +18,8 @@ func (h *Head) splitTarget(b []byte) Reason {
 		}
 	}
 	q := end
-	if h.mark2 != 0 {
-		q = int(h.mark2)
+	if query != 0 {
+		q = query
 		h.Query = span(q+1, end)
 	}
 	if path < q {
@@ -92,114 +92,4 @@ func trimPort(host []byte, port string) []byte {
 		return host[:n-len(port)]
 	}
 	return host
-}
-
-// badHost returns the offset of what is wrong in a uri-host [":" port], or -1.
-func badHost(v []byte) int {
-	i := 0
-	if len(v) > 0 && v[0] == '[' {
-		for i = 1; i < len(v) && v[i] != ']'; i++ {
-			// To the end of the literal.
-		}
-		if i == len(v) || !validIPv6(v[1:i]) {
-			return 0
-		}
-		i++
-	} else {
-		for i < len(v) && class[v[i]]&hostChar != 0 {
-			i++
-		}
-		if i == 0 {
-			return 0
-		}
-	}
-	if i == len(v) {
-		return -1
-	}
-	if v[i] != ':' {
-		return i
-	}
-	port := 0
-	for i++; i < len(v); i++ {
-		d := int(v[i]) - '0'
-		if d < 0 || d > 9 {
-			return i
-		}
-		if port = port*10 + d; port > 65535 {
-			return i
-		}
-	}
-	return -1
-}
-
-// validIPv6 reports whether v is an IPv6address of RFC 3986: no zone.
-func validIPv6(v []byte) bool {
-	groups, gap := 0, false
-	for i := 0; ; {
-		if len(v)-i >= 2 && v[i] == ':' && v[i+1] == ':' {
-			if gap {
-				return false
-			}
-			gap = true
-			i += 2
-		} else if i > 0 {
-			if i == len(v) || v[i] != ':' {
-				break
-			}
-			i++
-		}
-		if gap && i == len(v) && v[i-1] == ':' && v[i-2] == ':' {
-			return groups < 8
-		}
-		n := 0
-		for i+n < len(v) && class[v[i+n]]&hexDigit != 0 {
-			n++
-		}
-		if i+n < len(v) && v[i+n] == '.' {
-			if !validIPv4(v[i:]) {
-				return false
-			}
-			groups += 2
-			i = len(v)
-			return groups == 8 || gap && groups < 8
-		}
-		if n == 0 || n > 4 {
-			return false
-		}
-		groups++
-		i += n
-		if i == len(v) {
-			return groups == 8 || gap && groups < 8
-		}
-	}
-	return false
-}
-
-// validIPv4 reports whether v is four decimal octets without leading zeros.
-func validIPv4(v []byte) bool {
-	octets, n, digits := 0, 0, 0
-	for i := 0; ; i++ {
-		if i < len(v) && v[i] >= '0' && v[i] <= '9' {
-			if digits > 0 && n == 0 {
-				return false
-			}
-			n = n*10 + int(v[i]-'0')
-			digits++
-			if n > 255 {
-				return false
-			}
-			continue
-		}
-		if digits == 0 {
-			return false
-		}
-		octets++
-		if i == len(v) {
-			return octets == 4
-		}
-		if v[i] != '.' || octets == 4 {
-			return false
-		}
-		n, digits = 0, 0
-	}
 }
