@@ -47,7 +47,12 @@ const (
 
 // Conn is one connection.
 type Conn struct {
-	srv *Server
+	srv *Server // never changes: Resume reads it on other goroutines
+	client
+}
+
+// client is what a Conn holds of the client it serves now.
+type client struct {
 	t   Transport
 	x   *serve.Exchange // of Head and Busy
 	in  []byte          // read but not used yet
@@ -66,21 +71,24 @@ type Conn struct {
 	framed    bool // the response is in chunks
 	ended     bool // all of the response is in out and rest
 	last      bool // the connection closes after this response
-	driving   bool
+	driving   bool // callbacks must not start what drive does, see kick
 	again     bool
-	noread    bool // reading is paused in the transport
+	noread    bool // reading is paused in the transport, or what comes is not wanted
 	nowrite   bool // waiting for the transport to be writable
+	writing   bool // counted as waiting for its reader
 	loading   bool // a part of the file is being brought into memory
-	headBytes int  // of the current request
-	requests  int
+	loaded    bool // it is there now, whatever the file says
+	retry     bool // the pool was full
+	headBytes int32
+	requests  int32
 	since     int64 // the start of the silence, of the head or of the lingering
 	bodyLeft  int64 // of a body with a length
 	bodySeen  int64
 	respLeft  int64 // of a file, or of a source with a length
-	sent      int64 // of the current response
-	bodySent  int   // of a body in memory, by the fast path
-	progress  int64 // bytes moved since mark, for the minimum rate
-	mark      int64
+	sent      int64 // of the body of the current response
+	mark      int64 // the start of the minimum rate's window, 0 when it does not run
+	progress  int64 // bytes moved since mark
+	unsent    int64 // what the kernel had to send at mark, -1 when not known
 	chunked   http1.Chunked
 }
 
@@ -109,31 +117,39 @@ func (c *Conn) State() State { return c.state }
 
 // setState keeps the counts of connections by what they do.
 func (c *Conn) setState(to State) {
+	c.count(-1)
+	c.state, c.writing = to, false
+	c.count(1)
+}
+
+// setWriting tells a connection that waits for its reader from one at work.
+func (c *Conn) setWriting(w bool) {
+	if c.writing != w {
+		c.count(-1)
+		c.writing = w
+		c.count(1)
+	}
+}
+
+func (c *Conn) count(n int64) {
 	s := c.srv
-	switch c.state {
-	case Idle:
-		s.Idle--
-	case Head, Busy:
-		s.Inflight--
-	case Lingering:
-		s.Writing--
+	switch {
+	case c.state == Closed:
+	case c.state == Idle:
+		s.Idle += n
+	case c.state == Lingering || c.writing:
+		s.Writing += n
+	default:
+		s.Inflight += n
 	}
-	switch to {
-	case Idle:
-		s.Idle++
-	case Head, Busy:
-		s.Inflight++
-	case Lingering:
-		s.Writing++
-	}
-	c.state = to
 }
 
 // Drain ends the connection when it can be done without loss: an idle one
 // after the quiet window, the others with their current response.
 func (c *Conn) Drain() {
 	if c.state == Idle {
-		c.t.SetDeadline(max(c.srv.Now, c.since+c.srv.Limits.DrainIdle))
+		quiet := min(c.srv.Limits.DrainIdle, c.srv.Limits.KeepAlive)
+		c.t.SetDeadline(max(c.srv.Now, c.since+quiet))
 	}
 }
 
@@ -192,8 +208,17 @@ func (c *Conn) recycle() {
 	s := c.srv
 	s.drop(c.in)
 	s.drop(c.out)
-	*c = Conn{srv: s}
+	c.client = client{}
 	if len(s.conns) < maxBuffers {
 		s.conns = append(s.conns, c)
 	}
+}
+
+// Cut ends the connection whatever it is doing, because time is up.
+func (c *Conn) Cut() {
+	if c.state == Busy {
+		c.abort()
+		return
+	}
+	c.close()
 }

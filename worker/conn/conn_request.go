@@ -199,10 +199,8 @@ func (c *Conn) serveOne(x *serve.Exchange, rest []byte) (used int, whole bool) {
 	if (x.Res.Kind != serve.FromReady && x.Res.Kind != serve.FromBytes) || c.body != bodyNone || x.Pending() {
 		return used, false
 	}
-	at := len(s.out)
 	var body []byte
 	s.out, body = c.render(s.out, x)
-	c.sent = int64(len(s.out)-at) + int64(len(body))
 	if len(body) > 0 && !c.sendNow(body) {
 		c.began, c.ended, c.rest = true, true, body[c.bodySent:]
 		return used, false

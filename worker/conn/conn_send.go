@@ -47,6 +47,9 @@ func (c *Conn) render(dst []byte, x *serve.Exchange) (out, rest []byte) {
 	opt := c.option(x)
 	head := x.Req.Method == http1.MethodHead
 	if x.Res.Kind == serve.FromReady {
+		if !head {
+			c.sent = int64(len(x.Res.Ready.Body()))
+		}
 		return x.Res.Ready.Append(dst, s.date[:], opt, x.Res.Fields, head)
 	}
 	code := x.Res.Status
@@ -76,6 +79,7 @@ func (c *Conn) render(dst []byte, x *serve.Exchange) (out, rest []byte) {
 		return dst, nil
 	}
 	if x.Res.Kind == serve.FromBytes {
+		c.sent = x.Res.Length
 		if len(x.Res.Body) <= inlineBody {
 			return append(dst, x.Res.Body...), nil
 		}
@@ -91,9 +95,7 @@ const inlineBody = 8 << 10
 // beginResponse renders the answer of x into c.out and c.rest.
 func (c *Conn) beginResponse(x *serve.Exchange) {
 	c.began = true
-	at := len(c.out)
 	c.out, c.rest = c.render(c.out, x)
-	c.sent = int64(len(c.out)-at) + int64(len(c.rest))
 	c.respLeft = x.Res.Length
 	switch x.Res.Kind {
 	case serve.FromReady, serve.FromBytes:
@@ -259,7 +261,7 @@ func (c *Conn) emit(n int) bool {
 	} else if c.respLeft >= 0 {
 		c.respLeft -= int64(n)
 	}
-	c.sent += int64(len(s.out) + len(data))
+	c.sent += int64(n)
 	if len(c.out) > 0 {
 		c.out = append(append(c.out, s.out...), data...)
 		return true
@@ -283,9 +285,7 @@ func (c *Conn) emit(n int) bool {
 // that a promised length was kept.
 func (c *Conn) endSource(x *serve.Exchange) bool {
 	if c.framed {
-		at := len(c.out)
 		c.out = http1.AppendLastChunk(c.out, nil)
-		c.sent += int64(len(c.out) - at)
 	} else if c.respLeft > 0 {
 		c.abort()
 		return false

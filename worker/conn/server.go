@@ -30,8 +30,8 @@ type Limits struct {
 
 // Observer is told what happened. Calls come on the loop.
 type Observer interface {
-	// Done: a response was handed over whole, sent bytes long with its head.
-	Done(c *Conn, x *serve.Exchange, sent int64)
+	// Done: a response was handed over whole, with this many bytes of body.
+	Done(c *Conn, x *serve.Exchange, body int64)
 	// Refused: a head or a body's framing was not understood.
 	Refused(c *Conn, r http1.Reason)
 	// Closed: the connection is gone.

@@ -105,7 +105,10 @@ func (n *Listener) one() bool {
 		return true
 	case unix.EINTR, unix.ECONNABORTED, unix.EPERM, unix.EPROTO:
 		return true // this connection is gone, the next may be fine
-	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+	case unix.EAGAIN:
+	default:
+		// Out of descriptors or memory, or a listener that is no longer one
+		// (EINVAL): either way it would stay ready and the loop would spin.
 		n.shortage(errno)
 	}
 	return false
