@@ -103,7 +103,8 @@ func measureRow(ctx context.Context, o options, r row, contenders []*contender, 
 }
 
 func measure(ctx context.Context, o options, r row, c *contender, l loader) (sample, error) {
-	before, err := proc.CPU(c.processes()...)
+	processes := c.processes()
+	before, err := proc.CPU(processes...)
 	if err != nil {
 		return sample{}, err
 	}
@@ -111,9 +112,13 @@ func measure(ctx context.Context, o options, r row, c *contender, l loader) (sam
 	if err != nil {
 		return sample{}, err
 	}
-	after, err := proc.CPU(c.processes()...)
+	after, err := proc.CPU(processes...)
 	if err != nil {
 		return sample{}, err
+	}
+	// A process that came in between was not counted.
+	if now := c.processes(); !slices.Equal(now, processes) {
+		return sample{}, fmt.Errorf("its processes were %v before the round and %v after it", processes, now)
 	}
 	n := float64(f.Requests)
 	return sample{

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -187,9 +186,9 @@ func (a apt) download(ctx context.Context, pkg string) error {
 	if err := os.MkdirAll(filepath.Join(a.lists(), "partial"), 0o755); err != nil {
 		return err
 	}
-	if _, err := run(ctx, a.debs, "apt-get", append(a.options(), "update")...); err != nil {
+	if _, err := run(ctx, a.debs, "apt-get", append(a.options(), "-o", "APT::Update::Error-Mode=any", "update")...); err != nil {
 		os.RemoveAll(a.lists()) // half a set of lists would hide the system's
-		return errors.Join(first, err)
+		return fmt.Errorf("%w; then %w", first, err)
 	}
 	return a.fetch(ctx, pkg)
 }
