@@ -1,0 +1,82 @@
+// Package master is the supervisor: it binds the sockets, starts the worker
+// processes, watches them, and answers operators. It never serves a client's
+// request.
+//
+// # What it promises
+//
+//   - Nothing listens before a worker is ready to accept, and a first start
+//     either brings up every worker or leaves nothing behind.
+//   - A worker that ends without being asked is replaced, for ever, with a
+//     pause that grows from 100 ms to 10 s. Until then all others accept from
+//     its sockets.
+//   - What a dead worker counted is not lost, and the connections it held are
+//     not counted any more.
+//   - A stop lets requests in flight finish within drain.timeout. When the
+//     master dies instead, each worker notices the end of its control channel
+//     and finishes by itself.
+//   - One server per pid file, by flock; nothing a dead one left is in the way.
+//
+// It does not notice a worker that hangs, reload, upgrade or scale in this
+// version: signals and requests for those are refused in words and change
+// nothing.
+//
+// # Invariants
+//
+// All state of a running server belongs to one goroutine, the loop (loop.go).
+// Nothing it runs takes longer than a millisecond: it reads no file, waits for
+// no process and does no arithmetic over all counters. Everything else posts
+// events: the signal goroutine, one reader of control frames per worker, one
+// watcher per worker, which posts its end after everything it said, operators'
+// connections, and whatever master.beside started. Only process.go starts and
+// signals processes; nothing here uses os/exec or os.Process. One goroutine
+// reaps (children.startReaper), all children and, as process 1, all orphans. A
+// process is signalled only while it is certain that its number is still its
+// own.
+//
+// A slot's sockets outlive its processes: only the end of the server closes
+// them, and shutdown(2) is never called on them.
+//
+// # The life of a worker
+//
+// The master executes its own image (/proc/self/exe) as `srvctl __worker`, in
+// a process group of its own, with six descriptors: null, twice the pipe for
+// its last words, the control channel, its stats cell and the counts of the
+// host. It then sends (see proto/control)
+//
+//	Begin(+configuration) Listener(+sockets)... Logs(+files) Prepare
+//
+// and waits for Ready. In a first start the worker of slot 0 goes alone: its
+// Ready lets the others start, and when all are Ready their sockets begin to
+// listen and all get Commit. The states of a slot and their exits are in
+// state.go.
+//
+// # The operators' socket
+//
+// A unix socket of mode 0600, open to the user of the master and to root. Both
+// sides send lines of JSON. A request is one line of at most 64 KiB, and may be
+// followed by another when its last answer has come:
+//
+//	{"verb":"status"}                    what `srvctl status --json` prints
+//	{"verb":"ready"}                     {"ready":true,"state":"serving"}; exit 1 when not
+//	{"verb":"stop"}                      drains and ends the server
+//	{"verb":"stop","timeout":"5s"}         with another drain.timeout
+//	{"verb":"stop","now":true}             without draining
+//
+// The answer is any number of lines of progress and at most one result, and
+// then the end with the exit code of the verb:
+//
+//	{"event":"progress","text":"slot 0: drained, 3 connections finished, 0 cut"}
+//	{"event":"result","data":{...}}
+//	{"event":"end","exit":0}
+//	{"event":"end","exit":1,"error":"what went wrong","next":"what to do"}
+//
+// The connection that asked for a stop stays open until the process has ended:
+// its end says that the server has gone. An unknown verb or field, a line that
+// is too long, more than 32 connections and a silence of 10 s are refused.
+//
+// # The admin address
+//
+// Pages for programs, by net/http, for GET only: /metrics (Prometheus, all
+// workers), /healthz (the loop answers), /readyz (503 unless a worker serves
+// and no stop has begun) and /status (as above).
+package master

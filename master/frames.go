@@ -1,0 +1,182 @@
+package master
+
+import (
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"srvctl/proto/control"
+)
+
+// said is posted for each frame of a worker.
+type said struct {
+	worker *worker
+	msg    control.Message
+	err    error // the frame could not be understood
+}
+
+func (e said) apply(m *master, now time.Time) {
+	s := m.slotOf(e.worker)
+	if s == nil {
+		return
+	}
+	if e.err != nil {
+		m.condemn(now, s, "control", fmt.Sprintf("sent what cannot be understood: %v", e.err))
+		return
+	}
+	switch msg := e.msg.(type) {
+	case control.Ready:
+		m.heardReady(now, s)
+	case control.Failed:
+		e.worker.failure = msg.Reason
+		m.condemnBy(now, s, syscall.SIGTERM, "start", "cannot serve: "+msg.Reason) // it ends by itself
+	case control.Serving:
+		m.heardServing(now, s)
+	case control.Drained:
+		m.heardDrained(s, msg)
+	case control.Degraded:
+		m.heardDegraded(s, msg)
+	default:
+		m.condemn(now, s, "control", fmt.Sprintf("sent a frame that only the master may send: %v", e.msg.Type()))
+	}
+}
+
+// slotOf returns the slot whose process a worker is, nil when its end has been
+// handled already.
+func (m *master) slotOf(w *worker) *slot {
+	if s := m.gen.slots[w.slot]; s.worker == w {
+		return s
+	}
+	return nil
+}
+
+// hungUp is posted when the link of a worker ends. That is what the end of a
+// process looks like from here, and its exit, which follows, says why. A
+// process that closed its link and lives on has to go: nobody can talk to it.
+type hungUp struct {
+	worker *worker
+	err    error
+}
+
+func (e hungUp) apply(m *master, now time.Time) {
+	s := m.slotOf(e.worker)
+	if s == nil || s.state == slotDraining || s.state == slotDying {
+		return // its exit is bounded already
+	}
+	e.worker.silent = true
+	s.deadline = now.Add(dyingGrace)
+}
+
+// heardReady handles the answer to Prepare. In a first start it is a barrier:
+// the first worker is the canary for the others, and nobody accepts before all
+// are ready. A restarted worker goes on at once.
+func (m *master) heardReady(now time.Time, s *slot) {
+	if s.state != slotStarting {
+		m.outOfTurn(now, s, "ready")
+		return
+	}
+	s.set(now, slotReady)
+	if m.phase == phaseServing {
+		m.open(now, s)
+		return
+	}
+	for _, other := range m.gen.slots {
+		if other.state == slotVacant {
+			m.start(now, other)
+		}
+	}
+	if m.gen.allIn(slotReady) {
+		m.openAll(now)
+	}
+}
+
+// open makes a ready worker accept. Its slot's sockets start to listen with
+// their first worker: a listening socket without one would let clients hang.
+func (m *master) open(now time.Time, s *slot) {
+	for _, l := range m.listeners {
+		if err := m.env.listen(l.set, s.number); err != nil {
+			m.condemn(now, s, "start", fmt.Sprintf("listener %s: %v", l.name, err))
+			return
+		}
+	}
+	s.set(now, slotOpening, m.gen.config.ReadyTimeout)
+	s.worker.accepts = m.gen.acceptSet(s)
+	if m.phase == phaseStarting {
+		s.worker.accepts = []int{s.number}
+	}
+	m.send(now, s, control.Commit{Accept: s.worker.accepts})
+}
+
+func (m *master) openAll(now time.Time) {
+	for _, s := range m.gen.slots {
+		if m.phase != phaseStarting {
+			return // one could not be opened, which ended the start
+		}
+		m.open(now, s)
+	}
+}
+
+func (m *master) heardServing(now time.Time, s *slot) {
+	if s.state != slotOpening {
+		if s.state != slotDraining { // it crossed with Drain
+			m.outOfTurn(now, s, "serving")
+		}
+		return
+	}
+	s.set(now, slotServing)
+	if m.phase == phaseServing {
+		m.log.Info("worker serves", "slot", s.number, "generation", s.worker.generation, "pid", s.worker.proc.pid())
+		m.rebalance(now)
+		return
+	}
+	if m.gen.allIn(slotServing) {
+		m.started(now)
+	}
+}
+
+// rebalance tells every serving worker which slots' sockets it accepts from,
+// where that has changed.
+func (m *master) rebalance(now time.Time) {
+	if m.phase != phaseServing {
+		return
+	}
+	for _, s := range m.gen.slots {
+		if s.state != slotServing {
+			continue
+		}
+		set := m.gen.acceptSet(s)
+		if !slices.Equal(set, s.worker.accepts) {
+			s.worker.accepts = set
+			m.send(now, s, control.Accept{Slots: set})
+		}
+	}
+}
+
+func (m *master) heardDrained(s *slot, msg control.Drained) {
+	w := s.worker
+	w.drained, w.finished, w.cut = true, msg.Finished, msg.Cut
+	m.log.Info("worker drained", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "finished", msg.Finished, "cut", msg.Cut)
+	m.tell(fmt.Sprintf("slot %d: drained, %d connections finished, %d cut", s.number, msg.Finished, msg.Cut))
+}
+
+// maxDegraded bounds what one worker may report: beyond it a report is logged
+// and not kept.
+const maxDegraded = 64
+
+func (m *master) heardDegraded(s *slot, msg control.Degraded) {
+	w := s.worker
+	if msg.Text == "" {
+		delete(w.degraded, msg.Key)
+		m.log.Info("worker recovered", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "key", msg.Key)
+		return
+	}
+	if _, known := w.degraded[msg.Key]; known || len(w.degraded) < maxDegraded {
+		w.degraded[msg.Key] = msg.Text
+	}
+	m.log.Warn("worker degraded", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "key", msg.Key, "err", msg.Text)
+}
+
+func (m *master) outOfTurn(now time.Time, s *slot, what string) {
+	m.condemn(now, s, "control", fmt.Sprintf("said %s while %v", what, s.state))
+}

@@ -1,0 +1,204 @@
+package master
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"srvctl/shared/limit"
+	"srvctl/shared/logging"
+	"srvctl/shared/metrics"
+	"srvctl/shared/sock"
+)
+
+const (
+	// maxEvents bounds what waits for the loop. Whoever posts more has to wait:
+	// all of them are goroutines with nothing better to do.
+	maxEvents = 256
+
+	// maxCounts bounds what waits for the registry.
+	maxCounts = 256
+)
+
+// master is the state of a running server. Everything below the line belongs
+// to the goroutine that calls run, the loop; everybody else posts events.
+type master struct {
+	opts     Options
+	env      env
+	log      *logging.Logger
+	registry *metrics.Registry
+	host     *limit.Host
+	hostFD   int
+	instance string      // names this server among others on the host
+	user     *credential // of the workers; nil: this process's own
+	notify   func(state string)
+	where    struct { // by which operators find this server
+		paths Paths
+		admin string // address, "" = off
+	}
+
+	events chan event
+	donec  chan struct{}  // closed when the loop has ended
+	wg     sync.WaitGroup // goroutines started by beside
+	counts chan func()    // calls to the registry, which may have to wait for a page being made
+	public atomic.Pointer[readiness]
+
+	// ---
+	phase     phase // changed by setPhase only
+	gen       *generation
+	listeners []*listener
+	indexes   [limit.MaxProcesses]bool // process numbers in use
+	logs      *logFiles
+	stop      stopping
+	err       error // why the first start failed
+	began     time.Time
+	timer     time.Time // when the loop has to look again, besides the slots' deadlines; zero: never
+	states    map[string]int
+	notes     []string // what is degraded about this server as long as it runs
+}
+
+// A listener is one address with the sockets of all slots.
+type listener struct {
+	number int // in the configuration
+	name   string
+	set    *sock.Set
+}
+
+// event is what somebody outside the loop has to say. apply runs on the loop
+// and must return within a millisecond.
+type event interface {
+	apply(m *master, now time.Time)
+}
+
+// readiness is what everybody may know without asking the loop.
+type readiness struct {
+	Ready bool   `json:"ready"`
+	State string `json:"state"`
+	Why   string `json:"why,omitempty"` // why it is not ready
+}
+
+// post hands an event to the loop. It must not be called by the loop itself.
+// After the end of the loop events are dropped.
+func (m *master) post(e event) {
+	select {
+	case m.events <- e:
+	case <-m.donec:
+	}
+}
+
+// beside runs f on a goroutine of its own: what takes longer than the loop may.
+// Every f ends by itself, at the latest when donec is closed.
+func (m *master) beside(f func()) {
+	m.wg.Go(f)
+}
+
+// count hands a call to the goroutine that feeds the registry.
+func (m *master) count(f func()) {
+	select {
+	case m.counts <- f:
+	default: // 256 calls behind; late counts are better than lost ones
+		f()
+	}
+}
+
+// run is the loop. It starts the slots and returns when the server has gone.
+func (m *master) run() error {
+	counted := make(chan struct{})
+	go func() {
+		defer close(counted)
+		for f := range m.counts {
+			f()
+		}
+	}()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	m.began = time.Now()
+	m.start(m.began, m.gen.slots[0])
+	for m.phase != phaseGone {
+		m.publish()
+		m.arm(timer)
+		select {
+		case e := <-m.events:
+			e.apply(m, time.Now())
+		case <-timer.C:
+		}
+		m.tick(time.Now())
+	}
+	m.publish()
+	close(m.donec)
+	close(m.counts)
+	<-counted
+	return m.err
+}
+
+// wakeAt makes the loop look again at this time, if it would not sooner.
+func (m *master) wakeAt(t time.Time) {
+	if m.timer.IsZero() || t.Before(m.timer) {
+		m.timer = t
+	}
+}
+
+// arm sets the timer to the earliest deadline.
+func (m *master) arm(timer *time.Timer) {
+	next := m.timer
+	for _, s := range m.gen.slots {
+		if d := s.deadline; !d.IsZero() && (next.IsZero() || d.Before(next)) {
+			next = d
+		}
+	}
+	if next.IsZero() {
+		timer.Stop()
+		return
+	}
+	timer.Reset(time.Until(next))
+}
+
+// tick handles every deadline that has passed.
+func (m *master) tick(now time.Time) {
+	if !m.timer.IsZero() && !now.Before(m.timer) {
+		m.timer = time.Time{}
+		for _, s := range m.gen.slots {
+			if s.worker != nil {
+				m.flush(now, s)
+			}
+		}
+	}
+	for _, s := range m.gen.slots {
+		if !s.deadline.IsZero() && !now.Before(s.deadline) {
+			m.expire(now, s)
+		}
+	}
+}
+
+// started is called once, when all workers of the first start serve.
+func (m *master) started(now time.Time) {
+	m.setPhase(phaseServing)
+	m.publish()
+	m.log.Info("serving", "generation", m.gen.number, "workers", len(m.gen.slots), "in", now.Sub(m.began).Round(time.Millisecond).String())
+	m.notify("READY=1")
+	if m.opts.Ready != nil {
+		m.beside(func() { m.opts.Ready(nil) })
+	}
+}
+
+// publish makes the state of the server known to whoever does not ask the loop.
+func (m *master) publish() {
+	r := readiness{State: m.phase.String()}
+	states := m.gen.count()
+	switch serving := states[slotServing.String()]; {
+	case m.phase != phaseServing:
+		r.Why = "the server is " + r.State
+	case serving == 0:
+		r.Why = "no worker serves"
+	default:
+		r.Ready = true
+	}
+	if old := m.public.Load(); old == nil || *old != r {
+		m.public.Store(&r)
+	}
+	if !maps.Equal(states, m.states) {
+		m.states = states
+		m.count(func() { m.registry.SetWorkers(states) })
+	}
+}

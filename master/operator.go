@@ -1,0 +1,259 @@
+package master
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"srvctl/shared/sock"
+)
+
+const (
+	// maxOperators bounds the connections to the operators' socket.
+	maxOperators = 32
+	// maxRequest bounds a request's line.
+	maxRequest = 64 << 10
+	// requestTime is how long an operator may take to send a request, or to
+	// take a line of an answer.
+	requestTime = 10 * time.Second
+	// statusTime is how long the loop may take to answer.
+	statusTime = 2 * time.Second
+	// maxProgress bounds the lines that wait for a slow operator; further ones
+	// are dropped, the last one never is.
+	maxProgress = 600
+)
+
+// Request is one line that an operator sends.
+type Request struct {
+	Verb    string `json:"verb"`
+	Now     bool   `json:"now,omitempty"`     // stop: do not drain
+	Timeout string `json:"timeout,omitempty"` // stop: instead of drain.timeout, "5s"
+}
+
+// Events of an Answer.
+const (
+	EventProgress = "progress" // Text is a line for people
+	EventResult   = "result"   // Data is what was asked for
+	EventEnd      = "end"      // Exit is the verb's exit code; nothing follows
+)
+
+// Answer is one line that an operator gets.
+type Answer struct {
+	Event string          `json:"event"`
+	Text  string          `json:"text,omitempty"`
+	Data  json.RawMessage `json:"data,omitempty"`
+	Exit  *int            `json:"exit,omitempty"`
+	Error string          `json:"error,omitempty"` // what went wrong, when Exit is not 0
+	Next  string          `json:"next,omitempty"`  // what to do about it
+}
+
+func endAnswer(exit int, what, next string) Answer {
+	return Answer{Event: EventEnd, Exit: &exit, Error: what, Next: next}
+}
+
+// operation is an operator's request that takes its time. The loop sends, the
+// operator's connection receives.
+type operation struct {
+	lines   chan Answer   // progress
+	endc    chan Answer   // the last line, buffered
+	written chan struct{} // closed when that has been written, or cannot be
+}
+
+func newOperation() *operation {
+	return &operation{make(chan Answer, maxProgress), make(chan Answer, 1), make(chan struct{})}
+}
+
+// progress sends a line. It never blocks.
+func (op *operation) progress(text string) {
+	select {
+	case op.lines <- Answer{Event: EventProgress, Text: text}:
+	default:
+	}
+}
+
+// operators is the server of the operators' socket: one goroutine that
+// accepts, one for each connection.
+type operators struct {
+	m *master
+	l *net.UnixListener
+
+	mu     sync.Mutex
+	conns  map[*operatorConn]bool
+	closed bool
+}
+
+type operatorConn struct {
+	*net.UnixConn
+	waits bool // for the end of the server; guarded by operators.mu
+}
+
+// serveOperators serves the socket of a claim until close.
+func (m *master) serveOperators(c *claim) *operators {
+	o := &operators{m: m, l: c.socket, conns: make(map[*operatorConn]bool)}
+	go o.accept() // ends with the socket
+	return o
+}
+
+// close ends all connections but those that wait for the end of the server:
+// they end with the process, which is how an operator sees that it has gone.
+func (o *operators) close() {
+	o.l.Close()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	for c := range o.conns {
+		if !c.waits {
+			c.Close()
+		}
+	}
+}
+
+// end answers those who asked for the end of the server and gives them a
+// moment to read it.
+func (o *operators) end(asked []*operation, text string) {
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	for _, op := range asked {
+		op.progress(text)
+		op.endc <- endAnswer(0, "", "")
+	}
+	for _, op := range asked {
+		select {
+		case <-op.written:
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+func (o *operators) accept() {
+	for {
+		conn, err := o.l.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // out of descriptors: the next one may do better
+			o.m.log.Warn("operators' socket", "err", err)
+			select {
+			case <-time.After(100 * time.Millisecond):
+				continue
+			case <-o.m.donec:
+				return
+			}
+		}
+		c := &operatorConn{UnixConn: conn}
+		if why := o.admit(c); why != "" {
+			c.write(endAnswer(1, why, ""))
+			c.Close()
+			continue
+		}
+		go o.serve(c) // ends with the connection, which is bounded in time
+	}
+}
+
+// admit counts a connection in, or says why not.
+func (o *operators) admit(c *operatorConn) string {
+	uid, err := c.peer()
+	if err != nil {
+		return err.Error()
+	}
+	if uid != 0 && uid != os.Geteuid() {
+		return fmt.Sprintf("user %d may not control this server, only user %d and root may", uid, os.Geteuid())
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return "the server has ended"
+	}
+	if len(o.conns) >= maxOperators {
+		return fmt.Sprintf("%d operators are connected, which is the limit: try again", maxOperators)
+	}
+	o.conns[c] = true
+	return ""
+}
+
+// peer returns the user at the other end.
+func (c *operatorConn) peer() (uid int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	ctrlErr := raw.Control(func(fd uintptr) { uid, _, err = sock.PeerCred(int(fd)) })
+	return uid, errors.Join(ctrlErr, err)
+}
+
+func (c *operatorConn) write(a Answer) error {
+	line, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	c.SetWriteDeadline(time.Now().Add(requestTime))
+	_, err = c.Write(append(line, '\n'))
+	return err
+}
+
+// serve answers requests until the operator closes the connection.
+func (o *operators) serve(c *operatorConn) {
+	defer o.forget(c)
+	r := bufio.NewReaderSize(c, maxRequest)
+	for {
+		c.SetReadDeadline(time.Now().Add(requestTime))
+		line, err := r.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			c.write(endAnswer(1, fmt.Sprintf("a request has at most %d bytes", maxRequest), ""))
+			return
+		}
+		if err != nil {
+			return
+		}
+		if o.answer(c, line) != nil {
+			return
+		}
+	}
+}
+
+// forget closes a connection, except one that waits for the end of the server
+// and must stay open until then.
+func (o *operators) forget(c *operatorConn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c.waits {
+		return
+	}
+	delete(o.conns, c)
+	c.Close()
+}
+
+var errEnded = errors.New("the server has ended")
+
+// answer handles one request. An error ends the connection.
+func (o *operators) answer(c *operatorConn, line []byte) error {
+	var req Request
+	if err := decodeStrict(line, &req); err != nil {
+		return c.write(endAnswer(1, "not a request: "+err.Error(), `send {"verb":"status"}`))
+	}
+	handle, known := verbs[req.Verb]
+	if !known {
+		return c.write(endAnswer(1, fmt.Sprintf("unknown verb %q", req.Verb), ""))
+	}
+	return handle(o, c, req)
+}
+
+func decodeStrict(line []byte, to any) error {
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(to); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("more than one value on the line")
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"srvctl/proto/control"
+)
+
+// drainGrace is how much longer than drain.timeout a worker may take: it cuts
+// what is left itself when the time is up, and tells how many that were.
+const drainGrace = time.Second
+
+// errStopped ends a start that the operator did not wait for.
+var errStopped = errors.New("stopped before it was ready")
+
+// stopping is what is known of the end of the server. It belongs to the loop.
+type stopping struct {
+	began         time.Time
+	hard          bool // at once: nothing more is waited for
+	asked         []*operation
+	finished, cut int // connections
+	killed        int // workers that did not end in time
+	crashed       int // workers that ended by themselves while draining
+}
+
+// stopRequest asks for the end of the server.
+type stopRequest struct {
+	why     string
+	hard    bool
+	timeout time.Duration // 0: drain.timeout
+	op      *operation    // who asked, nil for a signal
+}
+
+func (e stopRequest) apply(m *master, now time.Time) {
+	if e.op != nil {
+		m.stop.asked = append(m.stop.asked, e.op)
+	}
+	switch m.phase {
+	case phaseStarting:
+		m.log.Info("stopping", "why", e.why)
+		m.abort(now, errStopped)
+	case phaseServing:
+		m.log.Info("stopping", "why", e.why, "delay", m.gen.config.Drain.Delay.String(), "timeout", m.drainTimeout(e).String())
+		m.drain(now, e)
+	case phaseStopping:
+		if e.hard && !m.stop.hard {
+			m.log.Warn("stopping at once", "why", e.why)
+			m.harden(now)
+		}
+	}
+}
+
+func (m *master) drainTimeout(e stopRequest) time.Duration {
+	if e.timeout > 0 {
+		return e.timeout
+	}
+	return m.gen.config.Drain.Timeout
+}
+
+// drain makes every worker finish what is in flight and end. Readiness is
+// false from here on: the master's own by the phase, the one that sites show
+// because workers keep the delay themselves.
+func (m *master) drain(now time.Time, e stopRequest) {
+	m.setPhase(phaseStopping)
+	m.stop.began = now
+	m.notify("STOPPING=1")
+	cfg := m.gen.config
+	limit := m.drainTimeout(e)
+	order := control.Drain{Timeout: limit, Idle: cfg.Drain.Idle, Delay: cfg.Drain.Delay, Why: control.WhyStop}
+	for _, s := range m.gen.slots {
+		switch {
+		case s.state == slotWaiting:
+			s.set(now, slotVacant)
+		case s.state.accepting():
+			s.set(now, slotDraining, cfg.Drain.Delay+limit+drainGrace)
+			m.send(now, s, order)
+		case s.state.hasProcess() && s.state != slotDying:
+			m.kill(now, s, syscall.SIGKILL) // it has not accepted anything yet
+		}
+	}
+	if e.hard {
+		m.harden(now)
+	}
+	m.settle()
+}
+
+// harden ends every worker now. SIGTERM lets it write its logs.
+func (m *master) harden(now time.Time) {
+	m.stop.hard = true
+	for _, s := range m.gen.slots {
+		if s.state.hasProcess() && s.state != slotDying {
+			m.kill(now, s, syscall.SIGTERM)
+		}
+	}
+}
+
+// abort ends a first start: nothing was served, so nothing has to be finished.
+func (m *master) abort(now time.Time, err error) {
+	if m.phase != phaseStarting {
+		return
+	}
+	m.err = err
+	m.setPhase(phaseStopping)
+	m.stop.began = now
+	for _, s := range m.gen.slots {
+		if s.state.hasProcess() && s.state != slotDying {
+			m.kill(now, s, syscall.SIGKILL)
+		}
+	}
+	m.settle()
+}
+
+// settle ends the loop once the server stops and no process is left.
+func (m *master) settle() {
+	if m.phase == phaseStopping && m.gen.allIn(slotVacant) {
+		m.setPhase(phaseGone)
+	}
+}
+
+// summary says how the server ended.
+func (st *stopping) summary(now time.Time) string {
+	text := fmt.Sprintf("stopped after %v: %d connections finished, %d cut", now.Sub(st.began).Round(time.Millisecond), st.finished, st.cut)
+	if st.killed > 0 {
+		text += fmt.Sprintf(", %d workers did not end in time", st.killed)
+	}
+	if st.crashed > 0 {
+		text += fmt.Sprintf(", %d workers crashed", st.crashed)
+	}
+	return text
+}
+
+// tell sends a line to everybody who waits for the end.
+func (m *master) tell(text string) {
+	for _, op := range m.stop.asked {
+		op.progress(text)
+	}
+}

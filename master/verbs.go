@@ -1,0 +1,95 @@
+package master
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// verbs are the requests that operators may send.
+var verbs = map[string]func(*operators, *operatorConn, Request) error{
+	"status": (*operators).status,
+	"ready":  (*operators).ready,
+	"stop":   (*operators).stop,
+
+	"reload":  (*operators).later,
+	"upgrade": (*operators).later,
+	"scale":   (*operators).later,
+	"purge":   (*operators).later,
+}
+
+func result(v any) (Answer, error) {
+	raw, err := json.Marshal(v)
+	return Answer{Event: EventResult, Data: raw}, err
+}
+
+func (o *operators) status(c *operatorConn, _ Request) error {
+	st, ok := o.m.askStatus(statusTime)
+	if !ok {
+		return c.write(endAnswer(1, "the master does not answer", "see its log"))
+	}
+	return c.writeResult(st, endAnswer(0, "", ""))
+}
+
+func (o *operators) ready(c *operatorConn, _ Request) error {
+	r := o.m.public.Load()
+	if r == nil {
+		r = &readiness{State: phaseStarting.String(), Why: "the server is starting"}
+	}
+	end := endAnswer(0, "", "")
+	if !r.Ready {
+		end = endAnswer(1, "not ready: "+r.Why, "see `srvctl status`")
+	}
+	return c.writeResult(r, end)
+}
+
+func (c *operatorConn) writeResult(v any, end Answer) error {
+	a, err := result(v)
+	if err != nil {
+		return c.write(endAnswer(1, err.Error(), ""))
+	}
+	if err := c.write(a); err != nil {
+		return err
+	}
+	return c.write(end)
+}
+
+// stop passes the request to the loop and what comes back to the operator. It
+// never returns before the loop has ended.
+func (o *operators) stop(c *operatorConn, req Request) error {
+	var timeout time.Duration
+	if req.Timeout != "" {
+		var err error
+		if timeout, err = time.ParseDuration(req.Timeout); err != nil || timeout <= 0 {
+			return c.write(endAnswer(1, fmt.Sprintf("timeout %q is not a duration", req.Timeout), `write it as "30s"`))
+		}
+	}
+	op := newOperation()
+	defer close(op.written)
+	o.mu.Lock()
+	c.waits = true
+	o.mu.Unlock()
+	o.m.post(stopRequest{why: "srvctl stop", hard: req.Now, timeout: timeout, op: op})
+	var broken error // the operator has gone; the stop goes on
+	for {
+		select {
+		case line := <-op.lines:
+			if broken == nil {
+				broken = c.write(line)
+			}
+		case end := <-op.endc:
+			for len(op.lines) > 0 && broken == nil {
+				broken = c.write(<-op.lines)
+			}
+			if broken == nil {
+				c.write(end)
+			}
+			return errEnded
+		}
+	}
+}
+
+// later answers verbs of later versions.
+func (o *operators) later(c *operatorConn, req Request) error {
+	return c.write(endAnswer(1, req.Verb+" is not yet in this version: nothing was changed", ""))
+}
