@@ -142,8 +142,8 @@ func workerAttr(user *credential) *syscall.SysProcAttr {
 }
 
 // Detach starts this program again in a session of its own: a daemon. Its
-// standard input, output and error are null, and the pipe it reports on with
-// Report is its descriptor 3. Detach returns once the daemon has reported: nil
+// standard input, output and error are null, and the pipe of its Reporter is
+// its descriptor 3. Detach returns once the daemon has reported: nil
 // when it serves, or what it said.
 func Detach(argv []string, limit time.Duration) (pid int, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)

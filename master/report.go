@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -20,19 +21,24 @@ const reportOK = "ok\n"
 // reportMax bounds what is read of a report.
 const reportMax = 64 << 10
 
-// Report tells the command that started this daemon with Detach how the start
-// went, and lets go of it. It must be called at most once.
-func Report(err error) {
+// Reporter returns a function that tells the command that started this daemon
+// with Detach how the start went, and lets go of it; only its first call does
+// anything. It must be asked for before this process opens any file: the
+// descriptor could be another one by then.
+func Reporter() func(error) {
+	var st syscall.Stat_t
+	if syscall.Fstat(reportFD, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFIFO {
+		return func(error) {} // started by hand: nobody listens
+	}
 	f := os.NewFile(reportFD, "report")
-	if f == nil {
-		return
+	return func(err error) {
+		defer f.Close()
+		text := reportOK
+		if err != nil {
+			text = err.Error()
+		}
+		io.WriteString(f, text) // the command may have been interrupted; the daemon goes on
 	}
-	defer f.Close()
-	text := reportOK
-	if err != nil {
-		text = err.Error()
-	}
-	io.WriteString(f, text) // the command may have been interrupted; the daemon goes on
 }
 
 func readReport(r *os.File, limit time.Duration) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"srvctl/conf"
@@ -92,7 +93,6 @@ func (m *master) finish(r *resources, ops *operators, err error) {
 	m.waitBeside(time.Second)
 	r.close()
 	ops.end(m.stop.asked, text)
-	m.log.Close()
 }
 
 // waitBeside waits for what runs beside the loop, which is over, but not for
@@ -132,6 +132,8 @@ func prepare(o Options, r *resources) (*master, *claim, error) {
 	}
 	m.log = logging.New(logging.Options{Level: cfg.Log.Level, Format: cfg.Log.Format, Out: m.logs.own, Process: "master"})
 	r.hold(func() { m.logs.close() })
+	r.hold(m.log.Close)
+	r.hold(m.startSignals())
 
 	files := raiseFiles(cfg)
 	if note := filesNote(cfg, files); note != "" {
@@ -228,7 +230,7 @@ func (m *master) bind(cfg *conf.Config, r *resources) error {
 	return errors.Join(errs...)
 }
 
-// provide starts what serves the loop: the reaper and the signals.
+// provide makes what starts the workers, and the reaper.
 func (m *master) provide(r *resources) error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -238,7 +240,6 @@ func (m *master) provide(r *resources) error {
 	sp := &spawner{children: newChildren(), null: null}
 	m.env.spawn = sp.spawn
 	r.hold(sp.children.startReaper())
-	r.hold(m.startSignals())
 	return nil
 }
 
@@ -250,15 +251,16 @@ func (m *master) degrade(note string) {
 
 // announce logs where to look.
 func (m *master) announce() {
+	var addrs []string
 	for _, l := range m.listeners {
-		m.log.Info("listener bound", "listener", l.name, "addr", l.set.Bound, "shared", l.set.Shared)
+		addrs = append(addrs, l.name+" "+l.set.Bound)
 	}
 	user := "as the master"
 	if m.user != nil {
 		user = m.user.name
 	}
 	m.log.Info("starting", "version", m.opts.Version, "pid", os.Getpid(), "config", configName(m.gen.config),
-		"workers", len(m.gen.slots), "user", user, "admin", or(m.where.admin, "off"), "socket", m.where.paths.Socket)
+		"addr", strings.Join(addrs, ", "), "workers", len(m.gen.slots), "user", user, "admin", or(m.where.admin, "off"), "socket", m.where.paths.Socket)
 }
 
 // configName names the configuration's file for people.
