@@ -131,6 +131,20 @@ func (c *Carrier) Start(h serve.Handler, head string, body ...string) *Run {
 // Parse readies x for the request with that head and returns its length. Line
 // ends may be "\n". It panics when the head is refused: the test is wrong.
 func Parse(x *serve.Exchange, c serve.Carrier, head string) int {
+	n, r := parse(x, c, head)
+	if n == 0 {
+		panic("servetest: " + r.Text() + " in " + head)
+	}
+	return n
+}
+
+// Parses reports whether the head, whose line ends may be "\n", is one.
+func Parses(head string) bool {
+	n, _ := parse(&serve.Exchange{}, nil, head)
+	return n > 0
+}
+
+func parse(x *serve.Exchange, c serve.Carrier, head string) (int, http1.Reason) {
 	buf := make([]byte, 0, len(head)+64)
 	for i := range len(head) {
 		if head[i] == '\n' && (i == 0 || head[i-1] != '\r') {
@@ -145,10 +159,10 @@ func Parse(x *serve.Exchange, c serve.Carrier, head string) int {
 	lim := http1.Limits{RequestLine: 16 << 10, HeaderBytes: 32 << 10, HeaderCount: 200}
 	n, r := x.Req.Parse(buf, &lim)
 	if n != len(buf) {
-		panic("servetest: " + r.Text() + " in " + head)
+		return 0, r
 	}
 	x.Req.Buf = buf
-	return n
+	return n, r
 }
 
 func scribble(b []byte) {
