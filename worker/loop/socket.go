@@ -92,6 +92,15 @@ func (s *Socket) SendFile(fd int, off int64, n int) (int, error) {
 	return 0, err
 }
 
+// Unsent is how many bytes that Write took the peer has not acknowledged yet.
+func (s *Socket) Unsent() int {
+	n, err := unix.IoctlGetInt(int(s.fd), unix.SIOCOUTQ)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // Watch says which events are wanted. It costs a system call only when that
 // changes.
 func (s *Socket) Watch(read, write bool) {

@@ -1,0 +1,14 @@
+// Package worker is one worker process: it takes sockets, configuration and
+// log files from the master, builds the site, runs the loop, and drains.
+//
+// It promises to accept nothing before Commit, to leave no listening
+// descriptor open while it drains, and to serve what it has accepted also when
+// the master is gone.
+//
+// Goroutines: the one that called Main owns the loop and with it every
+// connection, handler, counter and log buffer. One goroutine reads the control
+// channel and posts what it gets. The pool runs what may block. The access
+// logs have a writer each.
+//
+// It binds nothing, starts no process, and does not use net/http to serve.
+package worker

@@ -1,0 +1,160 @@
+package worker
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"srvctl/proto/http1"
+	"srvctl/shared/limit"
+	"srvctl/shared/metrics"
+	"srvctl/shared/sock"
+	"srvctl/worker/conn"
+	"srvctl/worker/loop"
+	"srvctl/worker/serve"
+)
+
+// The descriptors that a worker is born with, beside 0 to 2.
+const (
+	fdControl = 3
+	fdCell    = 4
+	fdHost    = 5
+)
+
+// Main runs a worker process and returns its exit code. The environment is
+// the one the master makes: the descriptors above and nothing else.
+func Main() int {
+	// The master's orders come through the control channel; a terminal's
+	// signals are for the master.
+	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE)
+	w, err := start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		return 1
+	}
+	if err := w.run(); err != nil {
+		w.log.Error("loop failed", "err", err)
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		return 1
+	}
+	return 0
+}
+
+// ParseReasons are the labels of the reasons for which a head is refused, by
+// their number.
+func ParseReasons() []string {
+	names := make([]string, http1.NumReasons)
+	for i := range names {
+		names[i] = http1.Reason(i).String()
+	}
+	return names
+}
+
+// start takes everything from the master and answers Ready, or says why it
+// cannot.
+func start() (*worker, error) {
+	control, err := sock.NewConn(fdControl)
+	if err != nil {
+		return nil, fmt.Errorf("control channel: %w (a worker is started by `srvctl start` only)", err)
+	}
+	w := &worker{control: control}
+	if err := w.prepare(); err != nil {
+		w.tellFailed(err)
+		return nil, err
+	}
+	return w, w.tellReady()
+}
+
+// prepare receives orders up to Prepare and builds everything.
+func (w *worker) prepare() error {
+	if err := w.receiveOrders(); err != nil {
+		return err
+	}
+	if err := w.mapShared(); err != nil {
+		return err
+	}
+	w.pool = serve.NewPool(poolWorkers(), poolDepth)
+	var err error
+	if w.loop, err = loop.New(); err != nil {
+		return err
+	}
+	w.srv = conn.NewServer(connLimits(w.conf))
+	w.srv.Observer = w
+	w.srv.Post = w.loop.Post
+	w.srv.Pool = w.pool.Submit
+	w.logs.client = make([]byte, 0, 64)
+	if w.srv.Site, err = w.buildSite(); err != nil {
+		return err
+	}
+	w.woken(w.loop.Now())
+	w.loop.Woken, w.loop.Turn = w.woken, w.turn
+	beat := int64(w.conf.Heartbeat.Interval)
+	w.loop.Timer(beat, func() int64 { return beat }) // a turn is a beat
+	return nil
+}
+
+func (w *worker) mapShared() error {
+	cell, err := sock.Map(fdCell)
+	if err != nil {
+		return fmt.Errorf("counters: %w", err)
+	}
+	host, err := sock.Map(fdHost)
+	if err != nil {
+		return fmt.Errorf("host table: %w", err)
+	}
+	if w.cell, err = metrics.OpenCell(cell, w.layout()); err != nil {
+		return fmt.Errorf("counters: %w", err)
+	}
+	w.host = limit.Open(host)
+	return nil
+}
+
+// layout must be the one that the master made the cell for.
+func (w *worker) layout() metrics.Layout {
+	sites := make([]string, len(w.conf.Sites))
+	for i := range w.conf.Sites {
+		sites[i] = w.conf.Sites[i].Name
+	}
+	listeners := make([]string, len(w.conf.Listeners))
+	for i := range w.conf.Listeners {
+		listeners[i] = w.conf.Listeners[i].Name
+	}
+	return metrics.LayoutOf(sites, listeners, ParseReasons()...)
+}
+
+func (w *worker) run() error {
+	go w.readControl()
+	err := w.loop.Run()
+	w.logs.close()
+	w.log.Close()
+	return err
+}
+
+// woken is the first thing in every turn of the loop.
+func (w *worker) woken(now int64) {
+	w.srv.Now = now
+	if now >= w.nextDate {
+		t := time.Now()
+		w.srv.SetDate(t)
+		w.wall = t.UnixNano() - now
+		// The next look is when the second changes.
+		w.nextDate = now + 1e9 - int64(t.Nanosecond())
+	}
+}
+
+// turn is the last thing in every turn: what was counted becomes visible.
+func (w *worker) turn() {
+	s := w.srv
+	if s.Received > 0 {
+		w.cell.Received(int(s.Received))
+		s.Received = 0
+	}
+	if s.Sent > 0 {
+		w.cell.Sent(int(s.Sent))
+		s.Sent = 0
+	}
+	w.cell.Gauges(s.Idle, s.Inflight, s.Writing, s.Inflight)
+	w.cell.Beat(s.Now, w.loop.Lag())
+}
