@@ -4,9 +4,9 @@
 //
 // A file is opened beneath its root only: the kernel refuses every path that
 // leaves it, by a symbolic link too (openat2 with RESOLVE_BENEATH; os.Root
-// where that is missing). Only regular files are sent. Without a "*" in the
-// route the request's path is the path beneath the root; with one, what the
-// "*" matched is.
+// where that is missing). A link with an absolute path leaves it, wherever it
+// leads. Only regular files are sent. Without a "*" in the route the request's
+// path is the path beneath the root; with one, what the "*" matched is.
 //
 // A client never gets a mixture of two states of a file that is held in
 // memory: its content counts only when the file was the same before and after

@@ -123,7 +123,7 @@ func (c *Carrier) Start(h serve.Handler, head string, body ...string) *Run {
 	if r.X.Res.Kind == serve.Unanswered {
 		buf := r.X.Req.Buf
 		r.X.Keep(n)
-		scribble(buf)
+		clear(buf)
 	}
 	return r
 }
@@ -163,10 +163,4 @@ func parse(x *serve.Exchange, c serve.Carrier, head string) (int, http1.Reason) 
 	}
 	x.Req.Buf = buf
 	return n, r
-}
-
-func scribble(b []byte) {
-	for i := range b {
-		b[i] = '~'
-	}
 }

@@ -120,7 +120,7 @@ func (r *Run) deliver() bool {
 	if r.X.Sink().Data(r.X, p) {
 		r.paused = false
 	}
-	scribble(p)
+	clear(p)
 	return true
 }
 
