@@ -15,12 +15,19 @@ const (
 	hotFileBytes = 32 << 20
 	hotFileSize  = 64 << 10
 	openFiles    = 512
+	filesTick    = int64(15e9) // how often what nobody asks for is let go
 )
 
 // buildSite turns the configuration into the handler of every request.
 func (w *worker) buildSite() (serve.Handler, error) {
 	c := w.conf
-	files := static.NewCache(static.CacheOptions{Bytes: hotFileBytes, FileSize: hotFileSize, OpenFiles: openFiles})
+	files := static.NewCache(static.CacheOptions{
+		Bytes: hotFileBytes, FileSize: hotFileSize, OpenFiles: openFiles,
+		Trouble: func(err error) {
+			w.log.Error("file not served", "err", err, "hint", "raise limits.open_files or free memory")
+		},
+	})
+	w.loop.Timer(filesTick, func() int64 { files.Tick(w.loop.Now()); return filesTick })
 	sites := make([]route.Site, len(c.Sites))
 	w.siteNames = make([][]byte, len(c.Sites))
 	w.routeNames = make([][][]byte, len(c.Sites))

@@ -21,5 +21,6 @@
 //   - Bytes given as a response body must not change until the exchange ends.
 //
 // It does not write framing: Content-Length, Transfer-Encoding, Connection and
-// Date belong to the carrier. It keeps no state between exchanges but the pool.
+// Date belong to the carrier. It keeps no state between exchanges but the pool
+// and the memory that all echoes of the process may take together.
 package serve
