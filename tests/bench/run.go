@@ -30,6 +30,11 @@ type report struct {
 
 // run measures what the options ask for and prints it.
 func run(ctx context.Context, o options, out io.Writer) error {
+	unlock, err := takeTurn(ctx, out)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	temp, err := os.MkdirTemp("", "srvctl-bench-") // short: a unix socket goes below it
 	if err != nil {
 		return err
@@ -72,6 +77,23 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	return verdict(o, rep, missed)
+}
+
+// takeTurn waits until no other benchmark of this clone runs: two at a time would
+// measure each other.
+func takeTurn(ctx context.Context, out io.Writer) (unlock func(), err error) {
+	dir, err := clone.Cache("bench")
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "lock")
+	soon, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	if unlock, err = clone.Lock(soon, path); err == nil {
+		return unlock, nil
+	}
+	fmt.Fprintln(out, "waiting for another benchmark in this folder to end ...")
+	return clone.Lock(ctx, path)
 }
 
 // newLoader finds wrk and puts its script where it can read it.
