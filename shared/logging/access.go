@@ -33,6 +33,7 @@ type Access struct {
 	length func(s []byte) int // of a string in the log
 	closed bool
 
+	ending   atomic.Bool // tells the writer to hurry
 	spare    int         // buffers that may still be made
 	fullc    chan []byte // batches for the writer; has room for all there are
 	emptyc   chan []byte // buffers that the writer is done with; likewise
@@ -45,10 +46,6 @@ type Access struct {
 // NewAccess returns an access log that appends to f and owns it. A regular
 // file must have been opened with O_APPEND. The format is "combined", or JSON.
 func NewAccess(f *os.File, format string) *Access {
-	return newAccess(newOutput(f), format)
-}
-
-func newAccess(out *output, format string) *Access {
 	a := &Access{
 		buf:    make([]byte, 0, batchBytes),
 		line:   appendLineJSON,
@@ -62,8 +59,8 @@ func newAccess(out *output, format string) *Access {
 	if format == "combined" {
 		a.line, a.length = appendLineCombined, lenNginx
 	}
-	a.setBound(out.file)
-	go a.write(out)
+	a.setBound(f)
+	go a.write(newOutput(f, &a.ending))
 	return a
 }
 
@@ -144,6 +141,7 @@ func (a *Access) Close() {
 		return
 	}
 	a.closed = true
+	a.ending.Store(true)
 	a.fullc <- a.buf
 	a.buf = nil
 	close(a.fullc)
@@ -175,5 +173,5 @@ func (a *Access) reopen(out *output) *output {
 		return out
 	}
 	a.droppedN.Add(uint64(out.close()))
-	return newOutput(f)
+	return newOutput(f, &a.ending)
 }

@@ -49,8 +49,9 @@
 //
 // A pipe, terminal or socket gets whole lines in writes of at most 4096 bytes
 // (PIPE_BUF), without waiting in the kernel where the kernel can be asked
-// (RWF_NOWAIT), after poll where it cannot. A reader that takes nothing for a
-// second costs what is held, and then gets no patience until it reads again.
+// (RWF_NOWAIT), after poll where it cannot. A reader that takes nothing for five
+// seconds (one, when the process ends) costs what is held, and then gets no
+// patience until it reads again.
 //
 // Files are opened, and opened again after a rotation, by the caller; SetOutput
 // and Swap take them over and lose no line.

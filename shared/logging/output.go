@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,9 +16,14 @@ const (
 	// writes on the same pipe."
 	pipeBytes = 4096
 	// patience is how long the writer of a full pipe waits for its reader before
-	// it drops what it holds. From then on the reader gets none until it reads
-	// again, so that this bounds Close, too.
-	patience = time.Second
+	// it drops what it holds: collectors of logs pause for seconds at times, and
+	// the queues in front of it hold about as much. hurry is its length when the
+	// process wants to end. A reader that has used it up gets none until it reads
+	// again.
+	patience = 5 * time.Second
+	hurry    = time.Second
+	// glance is how often a waiting writer looks whether there is a hurry.
+	glance = 100 * time.Millisecond
 	// reserve is the space on disk that is left alone: with it a batch is refused
 	// whole, before a write could tear a line where the disk ends.
 	reserve = 64 << 10
@@ -32,9 +38,10 @@ type output struct {
 	file    *os.File
 	fd      int
 	regular bool
-	nowait  bool          // the kernel may be asked not to wait; false once it has refused
-	wait    time.Duration // for a full pipe: patience, or nothing while it is stalled
-	rest    []byte        // end of a line whose beginning is written: goes first, next time
+	nowait  bool         // the kernel may be asked not to wait; false once it has refused
+	stalled bool         // the reader has used up its patience and not read since
+	ending  *atomic.Bool // set by whoever wants to close, from another goroutine
+	rest    []byte       // end of a line whose beginning is written: goes first, next time
 
 	// The system calls, so that tests can make them fail.
 	write func(fd int, p []byte) (int, error)
@@ -43,8 +50,8 @@ type output struct {
 	free  func(fd int) (bytes uint64, known bool)
 }
 
-func newOutput(f *os.File) *output {
-	o := &output{file: f, nowait: true, wait: patience, write: unix.Write, now: writeNow, ready: ready, free: free}
+func newOutput(f *os.File, ending *atomic.Bool) *output {
+	o := &output{file: f, nowait: true, ending: ending, write: unix.Write, now: writeNow, ready: ready, free: free}
 	// Not f.Fd(), which makes the description blocking for everyone.
 	if c, err := f.SyscallConn(); err == nil {
 		c.Control(func(fd uintptr) { o.fd = int(fd) })
@@ -127,26 +134,35 @@ func (o *output) putFile(p []byte) (n int) {
 
 // putStream writes to a pipe, terminal, socket or device, pieces of whole
 // lines that a pipe takes in one piece. It gives up when the reader takes
-// nothing for as long as patience.
+// nothing for as long as it has patience.
 func (o *output) putStream(p []byte) (n int) {
-	deadline := time.Now().Add(o.wait)
+	progress := time.Now()
 	for n < len(p) {
 		m, err := o.putNow(wholeLines(p[n:], pipeBytes))
 		n += m
-		left := time.Until(deadline)
+		left := o.patience() - time.Since(progress)
 		switch {
 		case m > 0:
-			o.wait = patience
-			deadline = time.Now().Add(o.wait)
+			progress, o.stalled = time.Now(), false
 		case err == unix.EINTR:
 		case err == unix.EAGAIN && left > 0:
-			o.ready(o.fd, left)
+			o.ready(o.fd, min(left, glance))
 		default:
-			o.wait = 0
+			o.stalled = true
 			return n
 		}
 	}
 	return n
+}
+
+func (o *output) patience() time.Duration {
+	switch {
+	case o.stalled:
+		return 0
+	case o.ending.Load():
+		return hurry
+	}
+	return patience
 }
 
 // putNow writes what can be written without waiting.

@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +35,7 @@ func (d *disk) write(_ int, p []byte) (int, error) {
 }
 
 func diskOutput(d *disk) *output {
-	return &output{regular: true, write: d.write, free: func(int) (uint64, bool) { return 0, false }}
+	return &output{regular: true, ending: new(atomic.Bool), write: d.write, free: func(int) (uint64, bool) { return 0, false }}
 }
 
 func put(t *testing.T, o *output, batch string, wantLost int) {
@@ -114,30 +116,46 @@ func TestInterruptedWriteIsRepeated(t *testing.T) {
 	}
 }
 
-// A stuck reader gets one second in all, not one for each batch.
-func TestStalledStreamGetsNoPatience(t *testing.T) {
-	full := true
-	var got bytes.Buffer
-	o := &output{wait: time.Millisecond}
-	o.ready = func(int, time.Duration) bool { return !full }
-	o.write = func(_ int, p []byte) (int, error) { return got.Write(p) }
-	put(t, o, "one\ntwo\n", 2)
-	if o.wait != 0 {
-		t.Errorf("after a stall the next batch waits %v, want 0", o.wait)
-	}
-	put(t, o, "three\n", 1)
-	full = false
-	put(t, o, "four\n", 0)
-	if o.wait != patience || got.String() != "four\n" {
-		t.Errorf("after the stall: patience %v, written %q", o.wait, got.String())
-	}
+// A stuck reader gets its time once in all, not once for each batch; less when
+// the process wants to end.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full := true
+		var got bytes.Buffer
+		o := &output{ending: new(atomic.Bool)}
+		o.ready = func(_ int, wait time.Duration) bool {
+			if full {
+				time.Sleep(wait) // virtual
+			}
+			return !full
+		}
+		o.write = func(_ int, p []byte) (int, error) { return got.Write(p) }
+		takes := func(batch string, wantLost int, want time.Duration) {
+			t.Helper()
+			start := time.Now()
+			put(t, o, batch, wantLost)
+			if d := time.Since(start); d != want {
+				t.Errorf("put(%q) took %v, want %v", batch, d, want)
+			}
+		}
+		takes("one\ntwo\n", 2, patience)
+		takes("three\n", 1, 0)
+		full = false
+		takes("four\n", 0, 0)
+		full = true
+		time.AfterFunc(time.Second/2, func() { o.ending.Store(true) })
+		takes("five\n", 1, hurry)
+		if got.String() != "four\n" {
+			t.Errorf("written %q", got.String())
+		}
+	})
 }
 
 // A kernel that does not know the flag for this kind of file is asked once.
 func TestWithoutNowait(t *testing.T) {
 	var got bytes.Buffer
 	asked := 0
-	o := &output{nowait: true, wait: patience}
+	o := &output{nowait: true, ending: new(atomic.Bool)}
 	o.now = func(int, []byte) (int, error) { asked++; return -1, unix.EOPNOTSUPP }
 	o.ready = func(int, time.Duration) bool { return true }
 	o.write = func(_ int, p []byte) (int, error) { return got.Write(p) }
@@ -151,7 +169,7 @@ func TestWithoutNowait(t *testing.T) {
 // A socket may take part of a line; the reader gets the whole all the same.
 func TestStreamTakesPartOfALine(t *testing.T) {
 	var got bytes.Buffer
-	o := &output{nowait: true, wait: patience}
+	o := &output{nowait: true, ending: new(atomic.Bool)}
 	o.ready = func(int, time.Duration) bool { return true }
 	turn := 0
 	o.now = func(_ int, p []byte) (int, error) {
@@ -185,7 +203,7 @@ func TestWholeLines(t *testing.T) {
 
 // The pieces that a pipe gets are at most PIPE_BUF bytes of whole lines.
 func TestPiecesForAPipe(t *testing.T) {
-	o := &output{nowait: true, wait: patience}
+	o := &output{nowait: true, ending: new(atomic.Bool)}
 	total := 0
 	o.now = func(_ int, p []byte) (int, error) {
 		if len(p) > pipeBytes || p[len(p)-1] != '\n' {
@@ -203,7 +221,7 @@ func TestPiecesForAPipe(t *testing.T) {
 
 // A process's own standard output stays open.
 func TestStandardOutputIsNotClosed(t *testing.T) {
-	newOutput(os.Stderr).close()
+	newOutput(os.Stderr, new(atomic.Bool)).close()
 	if _, err := os.Stderr.Stat(); err != nil {
 		t.Error(err)
 	}
@@ -217,7 +235,7 @@ func TestFlagsAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	o := newOutput(w)
+	o := newOutput(w, new(atomic.Bool))
 	before, err := unix.FcntlInt(uintptr(o.fd), unix.F_GETFL, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +252,7 @@ func TestSpaceIsKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := newOutput(f)
+	o := newOutput(f, new(atomic.Bool))
 	defer o.close()
 	if space, known := o.free(o.fd); !known || space == 0 {
 		t.Errorf("free space of the temporary folder = %d, known %v", space, known)

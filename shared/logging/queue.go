@@ -31,7 +31,9 @@ type queue struct {
 	untold bool // lines were lost since it was told last
 	busy   bool // the goroutine is writing, without mu, and comes back for more
 	closed bool
+	said   bool // at the end, that lines were lost
 
+	ending  atomic.Bool // tells the goroutine to hurry
 	wakec   chan struct{}
 	donec   chan struct{} // of the goroutine; nil before it starts
 	dropped atomic.Uint64
@@ -86,7 +88,7 @@ func (q *queue) set(w io.Writer) {
 	case !isFile:
 		q.plain = w
 	case q.out == nil:
-		q.plain, q.out = nil, newOutput(f)
+		q.plain, q.out = nil, newOutput(f, &q.ending)
 		q.donec = make(chan struct{})
 		go q.write()
 	default:
@@ -114,10 +116,13 @@ func (q *queue) turn() bool {
 	defer q.mu.Unlock()
 	if q.next != nil {
 		q.loseLocked(q.out.close())
-		q.out, q.next = newOutput(q.next), nil
+		q.out, q.next = newOutput(q.next, &q.ending), nil
 	}
 	if len(q.lines) == 0 {
-		return false
+		if !q.closed || !q.untold || q.said {
+			return false
+		}
+		q.said = true
 	}
 	batch := q.lines
 	q.lines, q.spare = q.spare[:0], nil
@@ -149,6 +154,7 @@ func (q *queue) close() {
 	q.wakeLocked()
 	close(q.wakec)
 	q.closed = true
+	q.ending.Store(true)
 	donec := q.donec
 	q.mu.Unlock()
 	if donec != nil {

@@ -1,8 +1,11 @@
 package metrics_test
 
 import (
+	"fmt"
 	"sync/atomic"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"srvctl/shared/metrics"
 )
@@ -32,5 +35,30 @@ func BenchmarkPlainAdd(b *testing.B) {
 	c := metrics.NewCell(make([]byte, l.Size()), l)
 	for b.Loop() {
 		c.Sent(1)
+	}
+}
+
+// A page of eight workers with 100 busy sites each: how long Attach and Retire
+// may have to wait.
+func BenchmarkCollect(b *testing.B) {
+	sites := make([]string, 100)
+	for i := range sites {
+		sites[i] = fmt.Sprintf("site%d.example.com", i)
+	}
+	l := metrics.LayoutOf(sites, []string{"http", "https"})
+	r := metrics.NewRegistry("x")
+	for id := range 8 {
+		c := newCell(l)
+		for i := range sites {
+			for code := 200; code < 210; code++ {
+				c.Request(i, code, int64(code)*1e5)
+			}
+		}
+		r.Attach(id, id, 1, 0, l, c)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		ch := make(chan prometheus.Metric, 10_000)
+		r.Collect(ch)
 	}
 }
