@@ -129,7 +129,7 @@ func (w *worker) Short(err error, refused *loop.Socket, number int) {
 		w.cell.Refused(reason)
 		w.srv.TurnAway(refused, 503)
 	}
-	w.log.Error("accepting pauses: "+err.Error(), "hint", "raise limits.open_files or lower limits.connections")
+	w.log.Error("accepting pauses", "err", err, "hint", "raise limits.open_files or lower limits.connections")
 	w.tellShort("accepting pauses: " + err.Error() + "; raise limits.open_files or lower limits.connections")
 }
 
