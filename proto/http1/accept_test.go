@@ -99,7 +99,7 @@ var hosts = []struct {
 	{"h:0", true},
 	{"h:65535", true},
 	{"h:", true},
-	{"h:000080", true},
+	{"h:00080", true},
 	{"127.0.0.1:8080", true},
 	{"a!$&'()*+;=~-b", true},
 	{"[::]", true},
@@ -115,6 +115,7 @@ var hosts = []struct {
 	{"[::192.0.2.255]", true},
 
 	{"h:65536", false},
+	{"h:000080", false},
 	{"h:99999999999999999999", false},
 	{"h:80x", false},
 	{"h:-1", false},

@@ -1,40 +1,62 @@
 package http1
 
-// field adds the field line whose name is b[name:colon] and whose value lies
-// in b[value:end], and acts on the fields that frame the message or rule the
-// connection.
-func (h *Head) field(b []byte, name, colon, value, end int) Reason {
-	for end > value && (b[end-1] == ' ' || b[end-1] == '\t') {
-		end--
+// Parts of the names of the fields that mean something here, as words.
+const (
+	wordHost     = 'h' | 'o'<<8 | 's'<<16 | 't'<<24
+	wordExpect   = 'e' | 'x'<<8 | 'p'<<16 | 'e'<<24 | 'c'<<32 | 't'<<40
+	wordNnection = 'n' | 'n'<<8 | 'e'<<16 | 'c'<<24 | 't'<<32 | 'i'<<40 | 'o'<<48 | 'n'<<56
+	wordContent  = 'c' | 'o'<<8 | 'n'<<16 | 't'<<24 | 'e'<<32 | 'n'<<40 | 't'<<48 | '-'<<56
+	wordTLength  = 't' | '-'<<8 | 'l'<<16 | 'e'<<24 | 'n'<<32 | 'g'<<40 | 't'<<48 | 'h'<<56
+	wordTransfer = 't' | 'r'<<8 | 'a'<<16 | 'n'<<24 | 's'<<32 | 'f'<<40 | 'e'<<48 | 'r'<<56
+	wordEncoding = 'e' | 'n'<<8 | 'c'<<16 | 'o'<<24 | 'd'<<32 | 'i'<<40 | 'n'<<48 | 'g'<<56
+)
+
+// mayAct reports whether a name of that length and first letter can be one of
+// those that act knows.
+func mayAct(n int, c byte) bool {
+	switch n<<8 | int(c|0x20) {
+	case len("host")<<8 | 'h', len("expect")<<8 | 'e', len("connection")<<8 | 'c',
+		len("content-length")<<8 | 'c', len("transfer-encoding")<<8 | 't':
+		return true
 	}
-	f := Field{span(name, colon), span(value, end)}
-	h.Fields = append(h.Fields, f)
-	switch n := b[name:colon]; len(n) {
+	return false
+}
+
+// act does what a field demands that frames the message or rules the
+// connection.
+//
+// At least a request line stands before a name, so the eight bytes up to its
+// end can be read. To set the bit that tells a from A cannot confuse names: no
+// token character but a letter becomes a letter, and none but '-' becomes '-'.
+func (h *Head) act(b []byte, f *Field) Reason {
+	name := int(f.Name.Off)
+	tail := word(b, name+int(f.Name.Len)-8) | 0x20*ones
+	switch int(f.Name.Len) {
 	case len("host"):
-		if foldEqual(n, "host") {
+		if tail>>32 == wordHost {
 			return h.hostField(b, f)
 		}
 	case len("expect"):
-		if foldEqual(n, "expect") {
+		if tail>>16 == wordExpect {
 			return h.expectField(b, f)
 		}
 	case len("connection"):
-		if foldEqual(n, "connection") {
+		if tail == wordNnection && b[name]|0x20 == 'c' && b[name+1]|0x20 == 'o' {
 			h.connectionField(f.Value.Of(b))
 		}
 	case len("content-length"):
-		if foldEqual(n, "content-length") {
+		if tail == wordTLength && word(b, name)|0x20*ones == wordContent {
 			return h.lengthField(b, f)
 		}
 	case len("transfer-encoding"):
-		if foldEqual(n, "transfer-encoding") {
+		if tail == wordEncoding && word(b, name)|0x20*ones == wordTransfer && b[name+8] == '-' {
 			return h.codingField(b, f)
 		}
 	}
 	return OK
 }
 
-func (h *Head) hostField(b []byte, f Field) Reason {
+func (h *Head) hostField(b []byte, f *Field) Reason {
 	if h.hasHost {
 		return h.refuse(DuplicateHost, int(f.Name.Off))
 	}
@@ -42,9 +64,10 @@ func (h *Head) hostField(b []byte, f Field) Reason {
 	// "If the authority component is missing or undefined for the target URI,
 	// then a client MUST send a Host header field with an empty field value"
 	// (RFC 9112 section 3.2).
-	if v := f.Value.Of(b); len(v) > 0 || h.Form == FormAbsolute {
-		if bad := badHost(v); bad >= 0 {
-			return h.refuse(BadHost, int(f.Value.Off)+bad)
+	from, end := int(f.Value.Off), int(f.Value.Off)+int(f.Value.Len)
+	if !plainHost(b, from, end) && (from < end || h.Form == FormAbsolute) {
+		if bad := badHost(b, f.Value); bad >= 0 {
+			return h.refuse(BadHost, bad)
 		}
 	}
 	if h.Form != FormAbsolute {
@@ -57,7 +80,7 @@ func (h *Head) hostField(b []byte, f Field) Reason {
 	return OK
 }
 
-func (h *Head) expectField(b []byte, f Field) Reason {
+func (h *Head) expectField(b []byte, f *Field) Reason {
 	if !foldEqual(f.Value.Of(b), "100-continue") {
 		return h.refuse(BadExpect, int(f.Value.Off))
 	}
@@ -70,6 +93,10 @@ func (h *Head) expectField(b []byte, f Field) Reason {
 // connectionField takes the options known here out of a list; options of
 // several fields add up. Others name fields that this hop does not act on.
 func (h *Head) connectionField(v []byte) {
+	if foldEqual(v, "keep-alive") {
+		h.KeepAlive = true
+		return
+	}
 	for len(v) > 0 {
 		var opt []byte
 		opt, v = cutOption(v)
@@ -107,7 +134,7 @@ func cutOption(v []byte) (opt, rest []byte) {
 
 // lengthField reads Content-Length: one number. RFC 9112 section 6.3 would let
 // a list of equal numbers pass; who sends one has been confused by someone.
-func (h *Head) lengthField(b []byte, f Field) Reason {
+func (h *Head) lengthField(b []byte, f *Field) Reason {
 	switch {
 	case h.HasLength:
 		return h.refuse(DuplicateLength, int(f.Name.Off))
@@ -134,7 +161,7 @@ func (h *Head) lengthField(b []byte, f Field) Reason {
 // codingField reads Transfer-Encoding: chunked, alone. "A server that receives
 // a request message with a transfer coding it does not understand SHOULD
 // respond with 501 (Not Implemented)" (RFC 9112 section 6.1).
-func (h *Head) codingField(b []byte, f Field) Reason {
+func (h *Head) codingField(b []byte, f *Field) Reason {
 	switch {
 	case h.Minor == 0:
 		return h.refuse(CodingInHTTP10, int(f.Name.Off))

@@ -62,14 +62,16 @@ type Head struct {
 
 	Offset int // of the byte that refused the head, from the start of the buffer
 
-	// Progress, owned by Parse.
+	// Progress, owned by Parse: what has been found in the line at hand.
 	phase   phase
-	refused Reason
+	refused Reason // in phaseRefused
 	hasHost bool
 	start   uint16 // of the request line: 0, or 2 behind an empty line
-	mark    uint16 // start of the token at hand: method, target, version, name, value
-	mark2   uint16 // the target's '?', or 0; in a field line the end of the name
-	name    uint16 // start of the name of the field line at hand
+	target  uint16 // start of the target
+	query   uint16 // the '?' of the target, 0 if none was seen
+	name    uint16 // start of the field name
+	colon   uint16 // behind it
+	value   uint16 // start of the value
 	pos     int    // next byte to look at
 }
 

@@ -1,41 +1,66 @@
 package http1
 
-// badHost returns the offset of what is wrong in a uri-host [":" port], or -1.
-func badHost(v []byte) int {
-	i := 0
-	if len(v) > 0 && v[0] == '[' {
-		for i = 1; i < len(v) && v[i] != ']'; i++ {
-			// To the end of the literal.
+// badHost returns the offset of what is wrong in the uri-host [":" port] at v,
+// or -1.
+func badHost(b []byte, v Span) int {
+	start, end := int(v.Off), int(v.Off)+int(v.Len)
+	b = b[:end]
+	i := start
+	if i < end && b[i] == '[' {
+		for i < end && b[i] != ']' {
+			i++
 		}
-		if i == len(v) || !validIPv6(v[1:i]) {
-			return 0
+		if i == end || !validIPv6(b[start+1:i]) {
+			return start
 		}
 		i++
 	} else {
-		for i < len(v) && class[v[i]]&hostChar != 0 {
+		for i < end && class[b[i]]&hostChar != 0 {
 			i++
 		}
-		if i == 0 {
-			return 0
-		}
 	}
-	if i == len(v) {
+	switch {
+	case i == start:
+		return i
+	case i == end:
 		return -1
-	}
-	if v[i] != ':' {
+	case b[i] != ':':
 		return i
 	}
-	port := 0
-	for i++; i < len(v); i++ {
-		d := int(v[i]) - '0'
-		if d < 0 || d > 9 {
-			return i
-		}
-		if port = port*10 + d; port > 65535 {
+	port := i + 1
+	for i++; i < end && b[i] >= '0' && b[i] <= '9'; i++ {
+		if i == port+5 {
 			return i
 		}
 	}
+	switch {
+	case i < end:
+		return i
+	case i == port+5 && string(b[port:]) > "65535":
+		return port
+	}
 	return -1
+}
+
+// plainHost reports whether b[i:end] surely is a host: letters, digits, dashes
+// and dots, and a port of up to four digits. What follows it in b cannot be a
+// part of a host.
+func plainHost(b []byte, i, end int) bool {
+	start := i
+	for ; i+8 <= len(b); i += 8 {
+		if m := hostStops(word(b, i)); m != 0 {
+			i += first(m)
+			break
+		}
+	}
+	if i > start && i+9 <= len(b) && b[i] == ':' {
+		n := first(digitStops(word(b, i+1)))
+		if n > 4 {
+			return false
+		}
+		i += 1 + n
+	}
+	return i == end && i > start
 }
 
 // validIPv6 reports whether v is an IPv6address of RFC 3986: eight groups of up

@@ -98,10 +98,19 @@ func hexValue(c byte) byte {
 }
 
 // plainPath reports whether a path surely has nothing to decode or clean. It
-// looks at every dot behind a slash as if it were a dot segment.
+// takes every dot behind a slash for a dot segment.
 func plainPath(raw []byte) bool {
-	prev := byte(0)
-	for _, c := range raw {
+	i := 0
+	for ; i+9 <= len(raw); i += 8 {
+		x, next := word(raw, i), word(raw, i+1)
+		pair := zeros(x^every.slash) & zeros(next|every.one^every.slash) // '.'|1 is '/'
+		if pair|zeros(x^every.percent)|zeros(x^every.backslash) != 0 {
+			return false
+		}
+	}
+	prev := byte(0) // the pair across i has been looked at
+	for ; i < len(raw); i++ {
+		c := raw[i]
 		if c == '%' || c == '\\' || prev == '/' && (c == '/' || c == '.') {
 			return false
 		}

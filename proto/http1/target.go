@@ -1,8 +1,8 @@
 package http1
 
 // splitTarget finds the form and the parts of the target of a complete request
-// line; query is the offset of its first '?', or 0.
-func (h *Head) splitTarget(b []byte, query int) Reason {
+// line.
+func (h *Head) splitTarget(b []byte) Reason {
 	t := int(h.Target.Off)
 	end := t + int(h.Target.Len)
 	path := t
@@ -17,20 +17,23 @@ func (h *Head) splitTarget(b []byte, query int) Reason {
 			return r
 		}
 	}
-	q := end
-	if query != 0 {
-		q = query
-		h.Query = span(q+1, end)
-	}
-	if path < q {
-		h.Path = span(path, q)
-	} else {
+	h.splitPath(path, int(h.query), end)
+	if h.Path.Len == 0 {
 		// "If the target URI's path component is empty, the client MUST send
 		// '/' as the path" in the origin form (RFC 9112 section 3.2.1); the
 		// absolute form may leave it out. A slash stands in its "://".
 		h.Path = span(int(h.Host.Off)-1, int(h.Host.Off))
 	}
 	return OK
+}
+
+// splitPath divides a target that ends at end at its '?', if query is not 0.
+func (h *Head) splitPath(path, query, end int) {
+	if query != 0 {
+		h.Query = span(query+1, end)
+		end = query
+	}
+	h.Path = span(path, end)
 }
 
 // authority reads the scheme and authority of the absolute form b[t:end] and
@@ -44,11 +47,11 @@ func (h *Head) authority(b []byte, t, end int) (path int, r Reason) {
 	for path < end && b[path] != '/' && b[path] != '?' {
 		path++
 	}
-	if bad := badHost(b[host:path]); bad >= 0 {
-		return 0, h.refuse(BadHost, host+bad)
+	h.Host = span(host, path)
+	if bad := badHost(b, h.Host); bad >= 0 {
+		return 0, h.refuse(BadHost, bad)
 	}
 	h.Form = FormAbsolute
-	h.Host = span(host, path)
 	return path, OK
 }
 
