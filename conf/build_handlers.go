@@ -30,7 +30,7 @@ func (b *builder) respond(it *item, m *match) *Respond {
 
 // ownFields are the server's: another value would break the framing of the
 // connection, or stand there twice.
-var ownFields = []string{"connection", "content-length", "date", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+var ownFields = []string{"connection", "content-length", "date", "keep-alive", "server", "te", "trailer", "transfer-encoding", "upgrade"}
 
 func (b *builder) header(it *item, seen map[string]*item) bool {
 	lower := strings.ToLower(it.name)
