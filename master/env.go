@@ -17,6 +17,8 @@ type env struct {
 	spawn func(birth) (*worker, error)
 	// listen makes a slot's socket of a listener take connections.
 	listen func(set *sock.Set, slot int) error
+	// leave gives up this process's copies of a listener's sockets.
+	leave func(set *sock.Set)
 	// open opens a log file for appending.
 	open func(path string) (*os.File, error)
 }

@@ -177,6 +177,7 @@ type fakeHost struct {
 	workers  []*fakeWorker     // all that were ever started, in order
 	behave   func(*fakeWorker) // what a worker does
 	spawnErr func(birth) error // why one cannot be started
+	left     bool              // the master has given up its sockets
 	listened map[int]bool      // slots whose sockets listen
 	listen   func(slot int) error
 }
@@ -287,7 +288,8 @@ func newTestServer(t *testing.T, c *conf.Config) *testServer {
 			s.host.listened[slot] = true
 			return nil
 		},
-		open: openLog,
+		leave: func(*sock.Set) { s.host.change(func() { s.host.left = true }) },
+		open:  openLog,
 	}
 	set := &sock.Set{Bound: "127.0.0.1:8080"}
 	for range c.Workers {

@@ -29,14 +29,14 @@ func (e said) apply(m *master, now time.Time) {
 	case control.Ready:
 		m.heardReady(now, s)
 	case control.Failed:
-		e.worker.failure = msg.Reason
-		m.condemnBy(now, s, syscall.SIGTERM, "start", "cannot serve: "+msg.Reason) // it ends by itself
+		e.worker.failure = clean(msg.Reason)
+		m.condemnBy(now, s, syscall.SIGTERM, "start", "cannot serve: "+e.worker.failure) // it ends by itself
 	case control.Serving:
 		m.heardServing(now, s)
 	case control.Drained:
 		m.heardDrained(s, msg)
 	case control.Degraded:
-		m.heardDegraded(s, msg)
+		m.heardDegraded(s, clean(msg.Key), clean(msg.Text))
 	default:
 		m.condemn(now, s, "control", fmt.Sprintf("sent a frame that only the master may send: %v", e.msg.Type()))
 	}
@@ -157,24 +157,24 @@ func (m *master) heardDrained(s *slot, msg control.Drained) {
 	w := s.worker
 	w.drained, w.finished, w.cut = true, msg.Finished, msg.Cut
 	m.log.Info("worker drained", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "finished", msg.Finished, "cut", msg.Cut)
-	m.tell(fmt.Sprintf("slot %d: drained, %d connections finished, %d cut", s.number, msg.Finished, msg.Cut))
+	m.tell(fmt.Sprintf("slot %d: drained, %s finished, %d cut", s.number, plural(msg.Finished, "connection"), msg.Cut))
 }
 
 // maxDegraded bounds what one worker may report: beyond it a report is logged
 // and not kept.
 const maxDegraded = 64
 
-func (m *master) heardDegraded(s *slot, msg control.Degraded) {
+func (m *master) heardDegraded(s *slot, key, text string) {
 	w := s.worker
-	if msg.Text == "" {
-		delete(w.degraded, msg.Key)
-		m.log.Info("worker recovered", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "key", msg.Key)
+	if text == "" {
+		delete(w.degraded, key)
+		m.log.Info("worker recovered", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "key", key)
 		return
 	}
-	if _, known := w.degraded[msg.Key]; known || len(w.degraded) < maxDegraded {
-		w.degraded[msg.Key] = msg.Text
+	if _, known := w.degraded[key]; known || len(w.degraded) < maxDegraded {
+		w.degraded[key] = text
 	}
-	m.log.Warn("worker degraded", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "key", msg.Key, "err", msg.Text)
+	m.log.Warn("worker degraded", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "key", key, "err", text)
 }
 
 func (m *master) outOfTurn(now time.Time, s *slot, what string) {

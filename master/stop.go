@@ -84,7 +84,18 @@ func (m *master) drain(now time.Time, e stopRequest) {
 	if e.hard {
 		m.harden(now)
 	}
+	m.leaveListeners()
 	m.settle()
+}
+
+// leaveListeners gives up the sockets as soon as the workers have been told to
+// drain. They live on in the workers, which empty their queues and then close
+// them too; from then on clients are refused at once. Copies kept here would
+// let them connect, and hang until the last worker has drained.
+func (m *master) leaveListeners() {
+	for _, l := range m.listeners {
+		m.env.leave(l.set)
+	}
 }
 
 // harden ends every worker now. SIGTERM lets it write its logs.
@@ -122,14 +133,21 @@ func (m *master) settle() {
 
 // summary says how the server ended.
 func (st *stopping) summary(now time.Time) string {
-	text := fmt.Sprintf("stopped after %v: %d connections finished, %d cut", now.Sub(st.began).Round(time.Millisecond), st.finished, st.cut)
+	text := fmt.Sprintf("stopped after %v: %s finished, %d cut", now.Sub(st.began).Round(time.Millisecond), plural(st.finished, "connection"), st.cut)
 	if st.killed > 0 {
-		text += fmt.Sprintf(", %d workers did not end in time", st.killed)
+		text += fmt.Sprintf(", %s did not end in time", plural(st.killed, "worker"))
 	}
 	if st.crashed > 0 {
-		text += fmt.Sprintf(", %d workers crashed", st.crashed)
+		text += fmt.Sprintf(", %s crashed", plural(st.crashed, "worker"))
 	}
 	return text
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // tell sends a line to everybody who waits for the end.

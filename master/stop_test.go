@@ -27,6 +27,9 @@ func TestStop(t *testing.T) {
 		if got := heard[control.Drain](s.worker(1)); len(got) != 1 || got[0] != want {
 			t.Errorf("drain = %+v, want %+v", got, want)
 		}
+		if !s.host.left {
+			t.Error("the master keeps the sockets: clients would connect and hang")
+		}
 		if err := s.end(); err != nil {
 			t.Errorf("run = %v", err)
 		}
@@ -55,7 +58,7 @@ func TestStopOfAStubbornWorker(t *testing.T) {
 		if got, want := time.Since(began), 5*time.Second+drainGrace+dyingGrace; got != want {
 			t.Errorf("it took %v, want %v", got, want)
 		}
-		if s.stop.killed != 1 || !strings.Contains(s.stop.summary(time.Now()), "1 workers did not end in time") {
+		if s.stop.killed != 1 || !strings.Contains(s.stop.summary(time.Now()), "1 worker did not end in time") {
 			t.Errorf("summary %q", s.stop.summary(time.Now()))
 		}
 	})

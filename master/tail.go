@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 const (
@@ -48,7 +49,7 @@ func (t *tail) read(r io.ReadCloser) {
 }
 
 func (t *tail) add(line string) {
-	line = strings.Map(printable, line)
+	line = clean(line)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
@@ -64,12 +65,14 @@ func (t *tail) add(line string) {
 	}
 }
 
-// printable keeps an operator's terminal safe from what a worker was made to say.
+// clean keeps an operator's terminal safe from what a worker was made to say.
+func clean(text string) string { return strings.Map(printable, text) }
+
 func printable(r rune) rune {
-	if r == '\t' {
+	if r == '\t' || r == '\n' {
 		return ' '
 	}
-	if r < ' ' || r == 0x7f {
+	if !unicode.IsPrint(r) {
 		return -1
 	}
 	return r

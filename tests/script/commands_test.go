@@ -154,6 +154,19 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+func awaitRefused(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "awaitrefused ADDR")
+	if !harness.Poll(patience, func() bool {
+		c, err := net.Dial("tcp", args[0])
+		if err == nil {
+			c.Close()
+		}
+		return errors.Is(err, syscall.ECONNREFUSED)
+	}) {
+		ts.Fatalf("%s still takes connections", args[0])
+	}
+}
+
 var signals = map[string]syscall.Signal{
 	"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "QUIT": syscall.SIGQUIT, "SEGV": syscall.SIGSEGV,
 	"TERM": syscall.SIGTERM, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2,

@@ -13,6 +13,7 @@
 //	await PATH REGEXP        wait until that value of the status matches
 //	awaitfile FILE REGEXP    wait until the file has a match
 //	awaitgone PID            wait until a process has ended
+//	awaitrefused ADDR        wait until nobody listens there
 //	[!] http CODE URL        fetch a page; its body is stdout
 //	signal NAME PID          send a signal
 //	user PID UID             want a process to run as this user, without further groups

@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) {
 			"await":        await,
 			"awaitfile":    awaitFile,
 			"awaitgone":    awaitGone,
+			"awaitrefused": awaitRefused,
 			"connect":      connect,
 			"exits":        exits,
 			"get":          get,
