@@ -99,7 +99,15 @@ func (x *Exchange) End() {
 	if len(x.head) > 0 {
 		x.head = x.head[:0]
 	}
+	if max(cap(x.Scratch), cap(x.head), cap(x.path), cap(x.Res.Fields)) > keepMost {
+		x.Scratch, x.head, x.path, x.Res.Fields = nil, nil, nil, nil
+		x.Req.Path = nil
+	}
 }
+
+// keepMost is the largest buffer that an exchange keeps for the next request:
+// one large one must not stay for ever in each that is kept.
+const keepMost = 16 << 10
 
 // Receive asks for the request's body. The sink gets all of it, or the reason
 // why not. To be called at most once, before the answer.

@@ -7,17 +7,18 @@ import "sync"
 type Pool struct {
 	queue chan func()
 	wg    sync.WaitGroup
-	mu    sync.Mutex
-	open  bool
-	idle  int // goroutines waiting for work
-	made  int
 	most  int
+
+	mu   sync.Mutex
+	open bool
+	made int // goroutines
+	todo int // pieces of work that have been taken and are not done
 }
 
 // NewPool makes a pool of at most workers goroutines, which start when they
-// are needed, and a queue of depth entries.
+// are needed, and a queue of depth entries, at least one.
 func NewPool(workers, depth int) *Pool {
-	return &Pool{queue: make(chan func(), depth), most: workers, open: true}
+	return &Pool{queue: make(chan func(), max(1, depth)), most: workers, open: true}
 }
 
 // Submit queues work; false when the queue is full or the pool is closed.
@@ -32,7 +33,8 @@ func (p *Pool) Submit(work func()) bool {
 	default:
 		return false
 	}
-	if len(p.queue) > p.idle && p.made < p.most {
+	p.todo++
+	if p.todo > p.made && p.made < p.most {
 		p.made++
 		p.wg.Add(1)
 		go p.run()
@@ -56,19 +58,10 @@ func (p *Pool) Close() {
 
 func (p *Pool) run() {
 	defer p.wg.Done()
-	for {
-		p.setIdle(1)
-		work, more := <-p.queue
-		p.setIdle(-1)
-		if !more {
-			return
-		}
+	for work := range p.queue {
 		work()
+		p.mu.Lock()
+		p.todo--
+		p.mu.Unlock()
 	}
-}
-
-func (p *Pool) setIdle(n int) {
-	p.mu.Lock()
-	p.idle += n
-	p.mu.Unlock()
 }
