@@ -26,7 +26,7 @@ const (
 	// what still comes is thrown away, so that closing does not destroy the
 	// response on its way. The client's end or a timeout leads to Closed.
 	Lingering
-	// Closed: the transport is gone. The end.
+	// Closed: the transport is gone. The end; events do nothing any more.
 	Closed
 )
 
@@ -107,6 +107,7 @@ func (s *Server) takeConn() *Conn {
 	if n := len(s.conns); n > 0 {
 		c := s.conns[n-1]
 		s.conns = s.conns[:n-1]
+		c.client = client{}
 		return c
 	}
 	return &Conn{srv: s}
@@ -151,74 +152,4 @@ func (c *Conn) Drain() {
 		quiet := min(c.srv.Limits.DrainIdle, c.srv.Limits.KeepAlive)
 		c.t.SetDeadline(max(c.srv.Now, c.since+quiet))
 	}
-}
-
-// close ends the connection. The exchange, if there is one, learns that its
-// client went away.
-func (c *Conn) close() { c.end(false) }
-
-// abort is close in the middle of a response.
-func (c *Conn) abort() { c.end(true) }
-
-func (c *Conn) end(reset bool) {
-	if c.state == Closed {
-		return
-	}
-	c.setState(Closed)
-	if reset {
-		c.t.Abort()
-	} else {
-		c.t.Close()
-	}
-	c.t = nil
-	c.srv.Observer.Closed(c)
-	if x := c.x; x != nil {
-		c.x = nil
-		c.leave(x)
-	}
-	if c.driving {
-		return // drive cleans up when it comes back
-	}
-	c.recycle()
-}
-
-// leave lets go of an exchange whose client went away.
-func (c *Conn) leave(x *serve.Exchange) {
-	x.Abandon()
-	sink := x.Sink()
-	if c.body == bodyFlowing || c.body == bodyPaused {
-		c.body = bodyNone
-		sink.End(x, serve.ErrGone)
-	}
-	c.release(x)
-}
-
-// release ends an exchange, or leaves that to the last of its resumptions.
-func (c *Conn) release(x *serve.Exchange) {
-	if x.Pending() {
-		x.Abandon()
-		return
-	}
-	x.End()
-	c.srv.giveExchange(x)
-}
-
-// recycle gives the memory of a closed connection to those to come.
-func (c *Conn) recycle() {
-	s := c.srv
-	s.drop(c.in)
-	s.drop(c.out)
-	c.client = client{}
-	if len(s.conns) < maxBuffers {
-		s.conns = append(s.conns, c)
-	}
-}
-
-// Cut ends the connection whatever it is doing, because time is up.
-func (c *Conn) Cut() {
-	if c.state == Busy {
-		c.abort()
-		return
-	}
-	c.close()
 }

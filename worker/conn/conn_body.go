@@ -1,8 +1,6 @@
 package conn
 
 import (
-	"syscall"
-
 	"srvctl/proto/http1"
 	"srvctl/worker/serve"
 )
@@ -19,16 +17,14 @@ func (c *Conn) beginBody(x *serve.Exchange) {
 
 // Receive starts delivery of the body to x's sink.
 func (c *Conn) Receive(x *serve.Exchange) {
-	if c.x != x {
-		return
-	}
-	if c.body == bodyNone {
+	switch {
+	case c.x == x && c.body == bodyWaiting:
+		c.body = bodyFlowing
+		c.kick()
+	case c.x == x && !x.Req.HasBody():
 		x.Sink().End(x, nil)
-		return
-	}
-	c.body = bodyFlowing
-	if c.state == Busy {
-		c.drive()
+	default: // the client is gone, or was answered without it
+		x.Sink().End(x, serve.ErrGone)
 	}
 }
 
@@ -36,25 +32,46 @@ func (c *Conn) Receive(x *serve.Exchange) {
 func (c *Conn) More(x *serve.Exchange) {
 	if c.x == x && c.body == bodyPaused {
 		c.body = bodyFlowing
-		c.drive()
+		c.kick()
 	}
 }
 
-// bodyInline uses what came with the head. It also decides about a body that
-// nobody asked for.
+// bodyInline uses what came with the head of a body that somebody wants.
 func (c *Conn) bodyInline(x *serve.Exchange, rest []byte) (used int) {
 	c.settleBody(x)
-	if c.body == bodyFlowing && len(rest) == 0 {
+	if c.body != bodyFlowing {
+		return 0
+	}
+	if len(rest) == 0 {
 		c.expect(x)
 	}
 	return c.feed(x, rest)
+}
+
+// moveBody uses what has been read of the body already. One that nobody wants
+// waits for the response, see serveOne.
+func (c *Conn) moveBody(x *serve.Exchange) {
+	c.settleBody(x)
+	if c.body == bodyUnread && !c.began {
+		return
+	}
+	if len(c.in) == 0 {
+		if c.body == bodyFlowing && !c.began {
+			c.expect(x)
+		}
+		return
+	}
+	used := c.feed(x, c.in)
+	if c.state == Busy && used > 0 {
+		c.save(c.in[used:])
+	}
 }
 
 // settleBody refuses a body over the limit, and marks one that the answer did
 // not wait for as unread.
 func (c *Conn) settleBody(x *serve.Exchange) {
 	if x.Req.ContentLength > x.BodyLimit && c.body != bodyNone && !c.began {
-		c.failBody(x, serve.ErrTooLarge)
+		c.failBody(x, serve.ErrTooLarge, 413)
 		return
 	}
 	if c.body == bodyWaiting && x.Res.Kind != serve.Unanswered {
@@ -63,59 +80,25 @@ func (c *Conn) settleBody(x *serve.Exchange) {
 }
 
 // expect tells a client that waits for it that its body is wanted (RFC 9110
-// section 10.1.1).
+// section 10.1.1). An answer that does not depend on it says enough itself.
 func (c *Conn) expect(x *serve.Exchange) {
-	if !x.Req.ExpectContinue {
+	if !x.Req.ExpectContinue || x.Res.Kind != serve.Unanswered && x.Res.Kind != serve.FromSource {
 		return
 	}
 	x.Req.ExpectContinue = false
 	if c.state == Busy {
-		c.out = append(c.out, continueLine...)
+		c.queue(continueLine)
 	} else {
 		c.srv.out = append(c.srv.out, continueLine...)
 	}
 }
 
-// readBody reads when a request is being served: its body, or nothing if that
-// is not wanted now. Not wanting is made known to the transport only when
-// something did come, which is rare.
-func (c *Conn) readBody() {
-	if c.body != bodyFlowing && c.body != bodyUnread {
-		c.noread = true
-		c.watch()
-		return
-	}
-	s := c.srv
-	n, err := c.t.Read(s.in)
-	if n == 0 {
-		if err != syscall.EAGAIN {
-			c.close()
-		}
-		return
-	}
-	s.Received += int64(n)
-	c.progress += int64(n)
-	x := c.x
-	c.driving = true
-	used := c.feed(x, s.in[:n])
-	c.driving = false
-	if c.state == Closed {
-		c.recycle()
-		return
-	}
-	if used < n {
-		if c.in == nil {
-			c.in = s.keep(s.in[used:n])
-		} else {
-			c.in = append(c.in, s.in[used:n]...)
-		}
-	}
-	c.drive()
-}
-
 // feed gives the body in p to the sink, or throws it away, and returns how much
 // of p was body. It stops at the end of the body and when the sink pauses.
 func (c *Conn) feed(x *serve.Exchange, p []byte) (used int) {
+	if c.body == bodyFlowing && len(p) > 0 {
+		x.Req.ExpectContinue = false // the client does not wait
+	}
 	for used < len(p) && (c.body == bodyFlowing || c.body == bodyUnread) {
 		if !x.Req.Chunked {
 			k := int(min(c.bodyLeft, int64(len(p)-used)))
@@ -128,10 +111,7 @@ func (c *Conn) feed(x *serve.Exchange, p []byte) (used int) {
 		used += n
 		if r != http1.OK {
 			c.srv.Observer.Refused(c, r)
-			c.failBody(x, serve.ErrMalformed)
-			return used
-		}
-		if n == 0 && !done {
+			c.failBody(x, serve.ErrMalformed, r.Status())
 			return used
 		}
 		c.deliver(x, data, done)
@@ -151,11 +131,14 @@ func (c *Conn) deliver(x *serve.Exchange, data []byte, end bool) {
 		return
 	}
 	if c.bodySeen > x.BodyLimit {
-		c.failBody(x, serve.ErrTooLarge)
+		c.failBody(x, serve.ErrTooLarge, 413)
 		return
 	}
-	if len(data) > 0 && !x.Sink().Data(x, data) && c.body == bodyFlowing {
-		c.body = bodyPaused
+	if len(data) > 0 {
+		c.body = bodyPaused // so that More counts during the call, too
+		if x.Sink().Data(x, data) && c.body == bodyPaused {
+			c.body = bodyFlowing
+		}
 	}
 	if end && (c.body == bodyFlowing || c.body == bodyPaused) {
 		c.body = bodyNone
@@ -163,29 +146,21 @@ func (c *Conn) deliver(x *serve.Exchange, data []byte, end bool) {
 	}
 }
 
-// failBody ends a body that will not arrive whole. If the response has not
-// begun the client is told why; otherwise the connection is cut, since the
-// framing of what follows is unknown.
-func (c *Conn) failBody(x *serve.Exchange, why error) {
+// failBody ends a body that will not arrive whole, and with it the connection,
+// since what follows cannot be told from it. If the response has not begun the
+// client is told why, with code. One that is whole, or that the handler gave
+// without asking for the body, is sent; one that may be made of it is cut.
+func (c *Conn) failBody(x *serve.Exchange, why error, code int) {
 	asked := c.body == bodyFlowing || c.body == bodyPaused
 	c.body = bodyNone
-	c.last = true
+	c.last, c.noread = true, true
 	if asked {
 		x.Sink().End(x, why)
 	}
-	if c.state == Closed {
-		return
-	}
-	if c.began {
+	switch {
+	case !c.began:
+		x.Override(code)
+	case asked && !c.ended:
 		c.abort()
-		return
 	}
-	code := 400
-	switch why {
-	case serve.ErrTooLarge:
-		code = 413
-	case serve.ErrTooSlow:
-		code = 408
-	}
-	x.Override(code)
 }

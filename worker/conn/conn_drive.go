@@ -4,14 +4,9 @@ import (
 	"srvctl/worker/serve"
 )
 
-// drive takes a Busy connection as far as it goes without waiting. Callbacks of
-// handlers may ask for it again while it runs; then it goes round once more
-// instead of calling itself.
+// drive takes a Busy connection as far as it goes without waiting. It is called
+// for an event of the loop, never from a callback: those kick.
 func (c *Conn) drive() {
-	if c.driving {
-		c.again = true
-		return
-	}
 	c.driving = true
 	for c.again = true; c.again && c.state == Busy; {
 		c.again = false
@@ -28,10 +23,22 @@ func (c *Conn) drive() {
 	c.watch()
 }
 
+// kick makes sure that drive runs soon: once more if it is running, otherwise in
+// a turn of its own. Never at once: a callback may come in the middle of another
+// connection's request, and the buffers that drive uses are shared.
+func (c *Conn) kick() {
+	switch {
+	case c.driving:
+		c.again = true
+	case c.state == Busy:
+		c.t.Requeue()
+	}
+}
+
 // step moves the body on, then the response, then ends the exchange.
 func (c *Conn) step() {
 	x := c.x
-	c.nowrite = false
+	c.nowrite, c.retry = false, false
 	if x == nil { // the tail of responses that are over otherwise
 		if c.push(false) {
 			c.next(false)
@@ -65,35 +72,14 @@ func (c *Conn) step() {
 			return
 		}
 	}
-	if !c.push(false) {
-		return
+	if c.push(false) {
+		c.endExchange(x)
 	}
-	c.endExchange(x)
 }
 
 // headRoom is how much may wait in out while the body's first bytes are
 // fetched, so that a head leaves together with them.
 const headRoom = 4 << 10
-
-// moveBody uses what has been read of the body already.
-func (c *Conn) moveBody(x *serve.Exchange) {
-	c.settleBody(x)
-	if c.body == bodyFlowing && len(c.in) == 0 && !c.began {
-		c.expect(x)
-	}
-	if len(c.in) == 0 {
-		return
-	}
-	used := c.feed(x, c.in)
-	if c.state != Busy {
-		return
-	}
-	if used == len(c.in) {
-		c.save(nil)
-	} else if used > 0 {
-		c.in = c.in[:copy(c.in, c.in[used:])]
-	}
-}
 
 // answer reports whether there is an answer to send. A handler that neither
 // answered nor has anything outstanding never will.
@@ -115,10 +101,10 @@ func (c *Conn) answer(x *serve.Exchange) bool {
 func (c *Conn) endExchange(x *serve.Exchange) {
 	if c.body == bodyFlowing || c.body == bodyPaused {
 		// Answered before the body was complete: nobody waits for the rest.
-		c.body = bodyUnread
 		if c.unreadable(x) {
 			c.last = true
 		}
+		c.body, c.bodySeen = bodyUnread, 0
 		x.Sink().End(x, serve.ErrGone)
 	}
 	if c.body == bodyUnread && !c.last {
@@ -134,11 +120,11 @@ func (c *Conn) endExchange(x *serve.Exchange) {
 
 // next goes on to the next request of the connection, or ends it.
 func (c *Conn) next(asked bool) {
-	c.noread, c.nowrite = false, false
 	if c.last {
 		c.finishLast(asked)
 		return
 	}
+	c.noread, c.nowrite = false, false
 	c.becomeIdle()
 	if len(c.in) > 0 {
 		c.t.Requeue()
@@ -148,24 +134,30 @@ func (c *Conn) next(asked bool) {
 // Wake is called by a source that has more.
 func (c *Conn) Wake(x *serve.Exchange) {
 	if c.x == x {
-		c.drive()
+		c.kick()
 	}
 }
 
 // Resume runs fn on the loop, from any goroutine.
 func (c *Conn) Resume(x *serve.Exchange, fn func(x *serve.Exchange)) {
-	s := c.srv
-	s.Post(func() {
+	c.srv.Post(func() { c.resumed(x, fn) })
+}
+
+// resumed is Resume on the loop. By now c may serve another client, but x is
+// not used again before its last resumption.
+func (c *Conn) resumed(x *serve.Exchange, fn func(x *serve.Exchange)) {
+	if c.x == x {
+		c.driving = true
 		fn(x)
-		if c.x == x {
-			c.drive()
-			return
-		}
-		if !x.Pending() { // its client went away, and this was the last
-			x.End()
-			s.giveExchange(x)
-		}
-	})
+		c.driving = false
+		c.drive()
+		return
+	}
+	fn(x)
+	if !x.Pending() {
+		x.End()
+		c.srv.giveExchange(x)
+	}
 }
 
 // Offload runs work on the pool.

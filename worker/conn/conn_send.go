@@ -1,7 +1,6 @@
 package conn
 
 import (
-	"io"
 	"syscall"
 
 	"srvctl/proto/http1"
@@ -20,8 +19,8 @@ var (
 func (c *Conn) option(x *serve.Exchange) []byte {
 	s := c.srv
 	if !x.Req.Persistent() || x.Res.Close || s.draining ||
-		(s.Limits.Requests > 0 && c.requests >= s.Limits.Requests) ||
-		(c.body != bodyNone && c.unreadable(x)) {
+		(s.Limits.Requests > 0 && int(c.requests) >= s.Limits.Requests) ||
+		(c.body != bodyNone && c.abandoned(x) && c.unreadable(x)) {
 		c.last = true
 	}
 	switch {
@@ -31,6 +30,12 @@ func (c *Conn) option(x *serve.Exchange) []byte {
 		return optionKeep
 	}
 	return nil
+}
+
+// abandoned reports whether the rest of the body is not wanted. A source may be
+// made from it, other answers are not.
+func (c *Conn) abandoned(x *serve.Exchange) bool {
+	return c.body == bodyUnread || x.Res.Kind != serve.FromSource
 }
 
 // unreadable reports whether the body that the answer did not wait for is
@@ -46,6 +51,7 @@ func (c *Conn) render(dst []byte, x *serve.Exchange) (out, rest []byte) {
 	s := c.srv
 	opt := c.option(x)
 	head := x.Req.Method == http1.MethodHead
+	c.sent = 0
 	if x.Res.Kind == serve.FromReady {
 		if !head {
 			c.sent = int64(len(x.Res.Ready.Body()))
@@ -73,7 +79,6 @@ func (c *Conn) render(dst []byte, x *serve.Exchange) (out, rest []byte) {
 	dst = append(dst, opt...)
 	dst = append(dst, crlf...)
 	if head || bare {
-		x.Res.Length = 0
 		c.framed = false
 		c.ended = true
 		return dst, nil
@@ -95,6 +100,9 @@ const inlineBody = 8 << 10
 // beginResponse renders the answer of x into c.out and c.rest.
 func (c *Conn) beginResponse(x *serve.Exchange) {
 	c.began = true
+	if c.out == nil {
+		c.out = c.srv.keep(nil)
+	}
 	c.out, c.rest = c.render(c.out, x)
 	c.respLeft = x.Res.Length
 	switch x.Res.Kind {
@@ -105,191 +113,47 @@ func (c *Conn) beginResponse(x *serve.Exchange) {
 	}
 }
 
-// push sends what is in out and rest; true when all of it has gone.
+// push sends what is in out and rest; true when all of it has gone. What takes
+// less than it was given is full: there is no second call to hear so.
 func (c *Conn) push(more bool) bool {
-	s := c.srv
-	for len(c.out)+len(c.rest) > 0 {
-		var n int
-		var err error
-		switch {
-		case len(c.rest) == 0 && more:
-			n, err = c.t.WriteMore(c.out)
-		case len(c.rest) == 0:
-			n, err = c.t.Write(c.out)
-		case len(c.out) == 0:
-			n, err = c.t.Write(c.rest)
-		default:
-			n, err = c.t.Write2(c.out, c.rest)
-		}
-		s.Sent += int64(n)
-		c.progress += int64(n)
-		if k := min(n, len(c.out)); k == len(c.out) {
-			c.out = c.out[:0]
-			c.rest = c.rest[n-k:]
-		} else {
-			c.out = c.out[:copy(c.out, c.out[k:])]
-		}
-		if err == syscall.EAGAIN || (err == nil && n == 0) {
-			c.waitWritable()
-			return false
-		}
-		if err != nil {
+	if len(c.out)+len(c.rest) > 0 {
+		n, err := c.write(more)
+		if err != nil && err != syscall.EAGAIN {
 			c.abort()
 			return false
 		}
+		c.moved(n)
+		k := min(n, len(c.out))
+		c.out = c.out[:copy(c.out, c.out[k:])]
+		c.rest = c.rest[n-k:]
+		if len(c.out)+len(c.rest) > 0 {
+			c.nowrite = true
+			return false
+		}
 	}
+	c.nowrite = false
 	if c.out != nil {
-		s.drop(c.out)
+		c.srv.drop(c.out)
 		c.out = nil
 	}
 	c.rest = nil
 	return true
 }
 
-func (c *Conn) waitWritable() { c.nowrite = true }
-
-// produce sends the next part of a body that is not in memory. It returns
-// false when it has to wait: for the reader, the disk, the source or its turn.
-func (c *Conn) produce(x *serve.Exchange) bool {
-	if x.Res.Kind == serve.FromFile {
-		return c.produceFile(x)
+func (c *Conn) write(more bool) (int, error) {
+	switch {
+	case len(c.rest) == 0 && more:
+		return c.t.WriteMore(c.out)
+	case len(c.rest) == 0:
+		return c.t.Write(c.out)
+	case len(c.out) == 0:
+		return c.t.Write(c.rest)
 	}
-	return c.produceSource(x)
+	return c.t.Write2(c.out, c.rest)
 }
 
-func (c *Conn) produceFile(x *serve.Exchange) bool {
-	s := c.srv
-	for quantum := int64(fileQuantum); ; {
-		n := min(c.respLeft, quantum)
-		if !c.resident(x, n) {
-			return false
-		}
-		// The head goes with the first bytes of the file.
-		if len(c.out) > 0 && !c.push(true) {
-			return false
-		}
-		got, err := c.t.SendFile(x.Res.File.FD(), x.Res.Off, int(n))
-		s.Sent += int64(got)
-		c.progress += int64(got)
-		c.sent += int64(got)
-		x.Res.Off += int64(got)
-		c.respLeft -= int64(got)
-		quantum -= int64(got)
-		switch {
-		case c.respLeft == 0:
-			c.ended = true
-			return true
-		case err == syscall.EAGAIN:
-			c.waitWritable()
-			return false
-		case err != nil || got == 0:
-			// The file ends before the length that was promised: the client
-			// must not take what it got for whole.
-			c.abort()
-			return false
-		case quantum <= 0:
-			c.t.Requeue()
-			return false
-		}
-	}
-}
-
-// resident makes sure that sending the next n bytes will not wait for the
-// disk. When they have to be read, the pool does it.
-func (c *Conn) resident(x *serve.Exchange, n int64) bool {
-	if c.loading {
-		return false
-	}
-	f, off := x.Res.File, x.Res.Off
-	if f.Resident(off, n) {
-		return true
-	}
-	c.loading = true
-	if !x.Offload(func() { f.Load(off, n) }, func(x *serve.Exchange) {
-		if c.x == x {
-			c.loading = false
-		}
-	}) {
-		c.loading = false
-		c.t.Requeue()
-	}
-	return false
-}
-
-func (c *Conn) produceSource(x *serve.Exchange) bool {
-	s := c.srv
-	if s.pull == nil {
-		s.pull = make([]byte, pullSize+len("\r\n"))
-	}
-	for budget := turnBytes; budget > 0; {
-		room := pullSize
-		if c.respLeft >= 0 {
-			room = int(min(int64(room), c.respLeft))
-		}
-		n, err := x.Res.Source.Read(x, s.pull[:room])
-		if c.state != Busy {
-			return false
-		}
-		budget -= n
-		if n > 0 && !c.emit(n) {
-			return false
-		}
-		switch {
-		case err == io.EOF || (c.respLeft == 0 && !c.framed):
-			return c.endSource(x)
-		case err != nil:
-			c.abort()
-			return false
-		case len(c.out) > 0:
-			return c.push(false)
-		case n == 0:
-			return false
-		}
-	}
-	c.t.Requeue()
-	return false
-}
-
-// emit sends n bytes of s.pull as body; false when the connection is gone.
-func (c *Conn) emit(n int) bool {
-	s := c.srv
-	data := s.pull[:n]
-	s.out = s.out[:0]
-	if c.framed {
-		s.out = http1.AppendChunkHeader(s.out, n)
-		data = append(data, crlf...)
-	} else if c.respLeft >= 0 {
-		c.respLeft -= int64(n)
-	}
-	c.sent += int64(n)
-	if len(c.out) > 0 {
-		c.out = append(append(c.out, s.out...), data...)
-		return true
-	}
-	k, err := c.t.Write2(s.out, data)
-	if err != nil && err != syscall.EAGAIN {
-		c.abort()
-		return false
-	}
-	s.Sent += int64(k)
-	c.progress += int64(k)
-	if k < len(s.out) {
-		c.out = append(c.out, s.out[k:]...)
-		k = len(s.out)
-	}
-	c.out = append(c.out, data[k-len(s.out):]...)
-	return true
-}
-
-// endSource ends a body from a source: with the last chunk, or by checking
-// that a promised length was kept.
-func (c *Conn) endSource(x *serve.Exchange) bool {
-	if c.framed {
-		c.out = http1.AppendLastChunk(c.out, nil)
-	} else if c.respLeft > 0 {
-		c.abort()
-		return false
-	}
-	c.ended = true
-	return true
+// moved counts n bytes that were sent.
+func (c *Conn) moved(n int) {
+	c.srv.Sent += int64(n)
+	c.progress += int64(n)
 }

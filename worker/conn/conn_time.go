@@ -6,20 +6,29 @@ import "srvctl/worker/serve"
 // is what is waited for: the clock stands while a handler works or a sink is
 // full.
 func (c *Conn) arm() {
-	if !c.nowrite && c.body != bodyFlowing && c.body != bodyUnread {
-		if c.mark != 0 {
-			c.mark = 0
-			c.t.SetDeadline(0)
-		}
-		return
-	}
-	if c.body == bodyFlowing || c.body == bodyUnread {
+	c.setWriting(c.nowrite)
+	receiving := c.body == bodyFlowing || c.body == bodyUnread
+	if receiving {
 		c.noread = false
 	}
-	if c.mark == 0 {
-		c.window()
+	switch {
+	case c.nowrite || receiving:
+		if c.mark == 0 {
+			c.window()
+			c.unsent = -1
+		}
+	case c.retry:
+		c.mark = 0
+		c.t.SetDeadline(c.srv.Now + retryAfter)
+	case c.mark != 0:
+		c.mark = 0
+		c.t.SetDeadline(0)
 	}
 }
+
+// retryAfter is when the pool is asked again that was full. It is less than
+// the pace of deadlines, so it means the next tick of that.
+const retryAfter = 1e6
 
 func (c *Conn) window() {
 	c.mark, c.progress = c.srv.Now, 0
@@ -46,6 +55,9 @@ func (c *Conn) Expired() {
 // expireIdle closes a silent connection, unless a request has just arrived
 // that this turn has not come to yet.
 func (c *Conn) expireIdle() {
+	if len(c.in) > 0 {
+		return // its turn is about to come
+	}
 	before := c.srv.Received
 	c.readRequests()
 	if c.t != nil && c.state == Idle && c.srv.Received == before {
@@ -56,17 +68,35 @@ func (c *Conn) expireIdle() {
 func (c *Conn) expireBusy() {
 	s := c.srv
 	if c.mark == 0 {
+		c.drive() // the pool was full
 		return
 	}
-	elapsed := s.Now - c.mark
-	if c.progress >= int64(float64(s.Limits.MinRate)*float64(elapsed)/1e9) {
+	need := int64(float64(s.Limits.MinRate) * float64(s.Now-c.mark) / 1e9)
+	switch {
+	case c.progress >= need:
 		c.window()
-		return
+		c.unsent = -1
+	case c.nowrite:
+		c.expireReader(need)
+	default:
+		c.driving = true
+		c.failBody(c.x, serve.ErrTooSlow, 408)
+		c.driving = false
+		c.drive()
 	}
-	if c.nowrite || c.x == nil || c.began {
+}
+
+// expireReader ends a connection whose reader is too slow. That nothing was
+// written says little: the kernel takes bytes in lumps as large as its buffer,
+// for which a slow but decent reader may need many windows. So what counts is
+// what the peer has acknowledged. Nobody knows what that was when the window
+// began, unless it is the second in a row.
+func (c *Conn) expireReader(need int64) {
+	unsent := int64(c.t.Unsent())
+	if c.unsent >= 0 && c.unsent+c.progress-unsent < need {
 		c.abort()
 		return
 	}
-	c.failBody(c.x, serve.ErrTooSlow)
-	c.drive()
+	c.window()
+	c.unsent = unsent
 }

@@ -48,7 +48,9 @@ const (
 	fileQuantum = 512 << 10 // of a file in one turn
 	pullSize    = 32 << 10  // of a source at a time
 	maxDiscard  = 256 << 10 // of a request body nobody wants
-	maxBuffers  = 256       // spare buffers and exchanges kept
+	maxBuffers  = 256       // spare connections, exchanges and small buffers kept
+	smallBuffer = 16 << 10
+	maxLarge    = 4 // larger buffers kept
 )
 
 // Server is what the connections of one loop share. All of it belongs to that
@@ -67,7 +69,8 @@ type Server struct {
 	// Received and Sent count bytes; the owner takes them once a turn.
 	Received, Sent int64
 	// Inflight, Idle and Writing count connections by what they do: at work
-	// on a request, waiting for one, waiting for their reader.
+	// on a request or the part of one, waiting for one, waiting for their
+	// reader or lingering.
 	Inflight, Idle, Writing int64
 
 	date     [http1.DateLen]byte
@@ -78,6 +81,7 @@ type Server struct {
 	conns    []*Conn
 	xs       []*serve.Exchange
 	bufs     [][]byte
+	large    [][]byte
 }
 
 // NewServer makes a Server; the exported fields are the caller's to set.
@@ -130,18 +134,28 @@ func (s *Server) giveExchange(x *serve.Exchange) {
 
 // keep copies p into a buffer of its own.
 func (s *Server) keep(p []byte) []byte {
-	if n := len(s.bufs); n > 0 && len(p) <= cap(s.bufs[n-1]) {
-		b := s.bufs[n-1]
-		s.bufs = s.bufs[:n-1]
-		return append(b[:0], p...)
+	from := &s.bufs
+	if len(p) > smallBuffer {
+		from = &s.large
+	}
+	if n := len(*from); n > 0 && len(p) <= cap((*from)[n-1]) {
+		b := (*from)[n-1]
+		*from = (*from)[:n-1]
+		return append(b, p...)
 	}
 	return append(make([]byte, 0, max(1024, len(p))), p...)
 }
 
-// drop takes a buffer back. Large ones go, so that a burst of them is not kept
-// for ever.
+// drop takes a buffer back. Of large ones few are kept, so that a burst of them
+// does not stay for ever.
 func (s *Server) drop(b []byte) {
-	if cap(b) > 0 && cap(b) <= 16<<10 && len(s.bufs) < maxBuffers {
+	switch {
+	case cap(b) == 0 || cap(b) > readSize:
+	case cap(b) > smallBuffer:
+		if len(s.large) < maxLarge {
+			s.large = append(s.large, b[:0])
+		}
+	case len(s.bufs) < maxBuffers:
 		s.bufs = append(s.bufs, b[:0])
 	}
 }
