@@ -37,7 +37,7 @@ help:
 
 run: build ## build and start the server in the foreground, ^C stops it
 	@echo
-	@echo "  page     http://127.0.0.1:8080/    (files of ./public, if you make that folder)"
+	@echo "  page     http://127.0.0.1:8080/"
 	@echo "  metrics  http://127.0.0.1:9180/metrics"
 	@echo "  status   $(BINARY) status          (in another terminal)"
 	@echo

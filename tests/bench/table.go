@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -26,7 +27,11 @@ func writeHeader(out io.Writer, o options, rep report) {
 	} else {
 		fmt.Fprint(out, "; ONE CPU FOR ALL: servers and wrk disturb each other")
 	}
-	fmt.Fprintf(out, "; load average %s before\n", rep.Load)
+	fmt.Fprintf(out, "; load average %s before", rep.Load)
+	if load, err := strconv.ParseFloat(rep.Load, 64); err == nil && load > 1 {
+		fmt.Fprint(out, ": OTHER WORK RUNS HERE, all figures are rough")
+	}
+	fmt.Fprintln(out)
 	for _, why := range rep.NotRun {
 		fmt.Fprintf(out, "NOT RUN: %s\n", why)
 	}
@@ -57,8 +62,11 @@ func writeRow(out io.Writer, r row, results []result) {
 	fmt.Fprintln(out)
 }
 
-// duration prints microseconds.
+// duration prints microseconds. wrk says 0 when it lost count.
 func duration(us float64) string {
+	if us == 0 {
+		return "-"
+	}
 	if us < 1000 {
 		return fmt.Sprintf("%.0f µs", us)
 	}

@@ -189,6 +189,7 @@ func (s *Server) AwaitReady() {
 		return code == 200 || s.Exited()
 	})
 	if s.Exited() {
+		s.stopped = true
 		s.t.Fatalf("srvctl start exited with %d before it was ready", s.ExitCode())
 	}
 	if !ready {
