@@ -53,43 +53,48 @@ type Conn struct {
 
 // client is what a Conn holds of the client it serves now.
 type client struct {
-	t   Transport
-	x   *serve.Exchange // of Head and Busy
-	in  []byte          // read but not used yet
-	out []byte          // to be sent, copied here
-	// rest is to be sent after out, from where it is: the body of the current
-	// response.
-	rest []byte
+	t    Transport
+	x    *serve.Exchange // of Head and Busy
+	in   []byte          // read but not used yet
+	out  []byte          // to be sent, copied here
+	*job                 // of Busy, and while requests are served
 
 	Peer     netip.Addr
 	Listener int
 	Secure   bool
 
-	state     State
-	body      bodyState
-	began     bool // the head of the response has been rendered
-	framed    bool // the response is in chunks
-	ended     bool // all of the response is in out and rest
-	last      bool // the connection closes after this response
-	driving   bool // callbacks must not start what drive does, see kick
-	again     bool
-	noread    bool // reading is paused in the transport, or what comes is not wanted
-	nowrite   bool // waiting for the transport to be writable
-	writing   bool // counted as waiting for its reader
-	loading   bool // a part of the file is being brought into memory
-	loaded    bool // it is there now, whatever the file says
-	retry     bool // the pool was full
-	headBytes int32
-	requests  int32
-	since     int64 // the start of the silence, of the head or of the lingering
-	bodyLeft  int64 // of a body with a length
-	bodySeen  int64
-	respLeft  int64 // of a file, or of a source with a length
-	sent      int64 // of the body of the current response
-	mark      int64 // the start of the minimum rate's window, 0 when it does not run
-	progress  int64 // bytes moved since mark
-	unsent    int64 // what the kernel had to send at mark, -1 when not known
-	chunked   http1.Chunked
+	state    State
+	body     bodyState
+	began    bool // the head of the response has been rendered
+	framed   bool // the response is in chunks
+	ended    bool // all of the response is in out and rest
+	last     bool // the connection closes after this response
+	driving  bool // callbacks must not start what drive does, see kick
+	again    bool
+	noread   bool // reading is paused in the transport, or what comes is not wanted
+	nowrite  bool // waiting for the transport to be writable
+	writing  bool // counted as waiting for its reader
+	loading  bool // a part of the file is being brought into memory
+	loaded   bool // it is there now, whatever the file says
+	retry    bool // the pool was full
+	requests int32
+	since    int64 // the start of the silence, of the head or of the lingering
+}
+
+// job is what a connection holds only while it is at work, so that one that
+// waits for a request is small.
+type job struct {
+	// rest is to be sent after out, from where it is: the body of the current
+	// response.
+	rest     []byte
+	bodyLeft int64 // of a body with a length
+	bodySeen int64
+	respLeft int64 // of a file, or of a source with a length
+	sent     int64 // of the body of the current response
+	mark     int64 // the start of the minimum rate's window, 0 when it does not run
+	progress int64 // bytes moved since mark
+	unsent   int64 // what the kernel had to send at mark, -1 when not known
+	chunked  http1.Chunked
 }
 
 // Accept makes a connection over t, which must be ready for use. The caller
@@ -111,6 +116,33 @@ func (s *Server) takeConn() *Conn {
 		return c
 	}
 	return &Conn{srv: s}
+}
+
+// begin makes sure that there is a job.
+func (c *Conn) begin() {
+	if c.job != nil {
+		return
+	}
+	s := c.srv
+	if n := len(s.jobs); n > 0 {
+		c.job = s.jobs[n-1]
+		s.jobs = s.jobs[:n-1]
+		return
+	}
+	c.job = &job{}
+}
+
+// finish gives the job back.
+func (c *Conn) finish() {
+	j := c.job
+	if j == nil {
+		return
+	}
+	c.job = nil
+	j.rest = nil
+	if s := c.srv; len(s.jobs) < maxBuffers {
+		s.jobs = append(s.jobs, j)
+	}
 }
 
 // State tells what the connection is doing.

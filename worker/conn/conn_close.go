@@ -48,6 +48,7 @@ func (c *Conn) finishLast(asked bool) {
 func (c *Conn) linger() {
 	c.save(nil)
 	c.setState(Lingering)
+	c.finish()
 	c.since = c.srv.Now
 	c.noread, c.nowrite = false, false
 	c.t.CloseWrite()
@@ -129,6 +130,7 @@ func (c *Conn) recycle() {
 	s := c.srv
 	s.drop(c.in)
 	s.drop(c.out)
+	c.finish()
 	c.client = client{state: Closed}
 	if len(s.conns) < maxBuffers {
 		s.conns = append(s.conns, c)

@@ -64,6 +64,7 @@ func (c *Conn) readRequests() {
 // copy of it. Responses gather in s.out and leave with one write.
 func (c *Conn) requestsFrom(buf []byte) {
 	s := c.srv
+	c.begin()
 	s.out = s.out[:0]
 	pos, served, moved := 0, 0, int64(0)
 	for pos < len(buf) {
@@ -126,6 +127,7 @@ func (c *Conn) afterRequests(rest []byte, served int) {
 	if c.state != Head {
 		c.setState(Head)
 	}
+	c.finish()
 }
 
 func (c *Conn) becomeIdle() {
@@ -133,6 +135,7 @@ func (c *Conn) becomeIdle() {
 	if c.state != Idle {
 		c.setState(Idle)
 	}
+	c.finish()
 	c.since = s.Now
 	wait := s.Limits.KeepAlive
 	if s.draining {

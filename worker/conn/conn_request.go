@@ -107,6 +107,7 @@ func (c *Conn) leaveFastPath(x *serve.Exchange, head int, rest []byte) {
 
 func (c *Conn) becomeBusy() {
 	c.setState(Busy)
+	c.begin()
 	c.mark = 0
 	c.t.SetDeadline(0)
 }

@@ -49,16 +49,16 @@ func (c *Conn) Check(queued bool) error {
 	case c.state == Closed:
 		return nil
 	}
-	rest := fmt.Sprintf("in %d out %d rest %d x %t body %d queued %t noread %t nowrite %t",
-		len(c.in), len(c.out), len(c.rest), c.x != nil, c.body, queued, c.noread, c.nowrite)
+	rest := fmt.Sprintf("in %d out %d job %t x %t body %d queued %t noread %t nowrite %t",
+		len(c.in), len(c.out), c.job != nil, c.x != nil, c.body, queued, c.noread, c.nowrite)
 	ok := false
 	switch c.state {
 	case Idle:
-		ok = c.x == nil && c.out == nil && c.rest == nil && (c.in == nil || queued) && !c.noread && !c.nowrite
+		ok = c.x == nil && c.out == nil && c.job == nil && (c.in == nil || queued) && !c.noread && !c.nowrite
 	case Head:
-		ok = c.x != nil && len(c.in) > 0 && c.out == nil && c.rest == nil && !c.noread && !c.nowrite
+		ok = c.x != nil && len(c.in) > 0 && c.out == nil && c.job == nil && !c.noread && !c.nowrite
 	case Lingering:
-		ok = c.x == nil && c.in == nil && c.out == nil && c.rest == nil && !c.noread && !c.nowrite
+		ok = c.x == nil && c.in == nil && c.out == nil && c.job == nil && !c.noread && !c.nowrite
 	case Busy:
 		ok = c.nowrite || queued || c.retry || c.x != nil && c.waits()
 		ok = ok && (!c.nowrite || len(c.out)+len(c.rest) > 0 || c.respLeft > 0)

@@ -80,6 +80,7 @@ type Server struct {
 	pull     []byte // what a source reads into
 	conns    []*Conn
 	xs       []*serve.Exchange
+	jobs     []*job
 	bufs     [][]byte
 	large    [][]byte
 }
