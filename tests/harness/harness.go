@@ -67,6 +67,10 @@ func kill(list []proc.Stat) {
 // Soak says whether the long forms of the tests are wanted (SOAK=1, make soak).
 func Soak() bool { return os.Getenv("SOAK") == "1" }
 
+// Race says whether the server is built with the race detector, which takes
+// several times the memory and time.
+func Race() bool { return os.Getenv("HARNESS_RACE") == "1" }
+
 // NotRun ends a test that this machine cannot run: with a skip that says why,
 // or as a failure where REQUIRE=1 says that everything must run.
 func NotRun(t testing.TB, reason any) {

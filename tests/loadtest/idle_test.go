@@ -44,10 +44,10 @@ func TestIdleConnections(t *testing.T) {
 	grown := (after.Resident() - before.Resident()) / int64(n)
 	t.Logf("%d idle connections from %d addresses: %d bytes each, worker %.1f MiB in all (%.1f before)",
 		n, crowd.Addresses(), grown, mib(after.Resident()), mib(before.Resident()))
-	if each > 0 && grown > each {
+	if each > 0 && grown > each && !harness.Race() {
 		t.Errorf("%d bytes for each idle connection, want at most %d", grown, each)
 	}
-	if after.Resident() > inAll {
+	if after.Resident() > inAll && !harness.Race() {
 		t.Errorf("the worker has %.1f MiB resident, want at most %.1f", mib(after.Resident()), mib(inAll))
 	}
 	ask(t, crowd)
@@ -74,8 +74,11 @@ func TestThousandOnFourWorkers(t *testing.T) {
 		sum += m.PSS
 	}
 	t.Logf("%d connections, %d processes: %.1f MB proportional set size", n, len(tree), float64(sum)/1e6)
-	if len(tree) != 5 || sum > inAll {
-		t.Errorf("%d processes hold %d bytes, want 5 and at most %d", len(tree), sum, inAll)
+	if len(tree) != 5 {
+		t.Errorf("processes: %v, want 5", tree)
+	}
+	if sum > inAll && !harness.Race() {
+		t.Errorf("%d bytes in all, want at most %d", sum, inAll)
 	}
 	ask(t, crowd)
 }
