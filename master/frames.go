@@ -34,7 +34,7 @@ func (e said) apply(m *master, now time.Time) {
 	case control.Serving:
 		m.heardServing(now, s)
 	case control.Drained:
-		m.heardDrained(s, msg)
+		m.heardDrained(now, s, msg)
 	case control.Degraded:
 		m.heardDegraded(s, clean(msg.Key), clean(msg.Text))
 	default:
@@ -153,8 +153,13 @@ func (m *master) rebalance(now time.Time) {
 	}
 }
 
-func (m *master) heardDrained(s *slot, msg control.Drained) {
+// heardDrained handles the last frame of a worker: no client waits for it any
+// more, so it may take its time to write its logs and exit.
+func (m *master) heardDrained(now time.Time, s *slot, msg control.Drained) {
 	w := s.worker
+	if s.state == slotDraining {
+		s.deadline = now.Add(exitGrace)
+	}
 	w.drained, w.finished, w.cut = true, msg.Finished, msg.Cut
 	m.log.Info("worker drained", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "finished", msg.Finished, "cut", msg.Cut)
 	m.tell(fmt.Sprintf("slot %d: drained, %s finished, %d cut", s.number, plural(msg.Finished, "connection"), msg.Cut))

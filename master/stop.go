@@ -13,6 +13,9 @@ import (
 // what is left itself when the time is up, and tells how many that were.
 const drainGrace = time.Second
 
+// exitGrace is how long a worker that has drained may take to exit.
+const exitGrace = 5 * time.Second
+
 // errStopped ends a start that the operator did not wait for.
 var errStopped = errors.New("stopped before it was ready")
 

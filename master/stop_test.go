@@ -64,6 +64,34 @@ func TestStopOfAStubbornWorker(t *testing.T) {
 	})
 }
 
+// A worker that has drained may take longer to exit than its drain could last.
+func TestStopOfASlowExit(t *testing.T) {
+	inBubble(t, testConfig(1), func(t *testing.T, s *testServer) {
+		const exit = drainGrace + 3*time.Second
+		s.host.behave = func(w *fakeWorker) {
+			for msg := range w.orders {
+				switch msg.(type) {
+				case control.Prepare:
+					w.says <- control.Ready{}
+				case control.Commit:
+					w.says <- control.Serving{}
+				case control.Drain:
+					w.says <- control.Drained{}
+					pass(exit)
+					w.die(exitZero)
+					return
+				}
+			}
+		}
+		s.run()
+		began := time.Now()
+		s.post(stopRequest{why: "test", timeout: time.Second})
+		if err := s.end(); err != nil || len(s.worker(0).signalled()) != 0 || time.Since(began) != exit {
+			t.Errorf("run = %v after %v, signals %v; want it waited for", err, time.Since(began), s.worker(0).signalled())
+		}
+	})
+}
+
 // stubborn makes the worker of slot 1 one that serves and ignores Drain and
 // SIGTERM.
 func stubborn(w *fakeWorker) {
