@@ -149,15 +149,28 @@ func (l *Loop) Run() error {
 //go:noinline
 func checkpoint() {}
 
-// wait fetches events. After a turn with work it looks without waiting, since
-// more is likely there, and that look is a raw call; the wait that may sleep
-// tells the scheduler.
+// nap is how long a wait may last that the scheduler is not told of, in
+// milliseconds: less than the 10 ms after which it would want the thread back,
+// and no more than what timers may be late by anyway.
+const nap = 5
+
+// wait fetches events. After a turn with work more is about to come, so the
+// first wait is a short one and a raw call. Were the scheduler told, it would
+// take the processor away after 20 microseconds, the loop would come back on
+// another thread, and the watcher that does that would not go back to sleep. A
+// garbage collection that begins meanwhile interrupts the call. Only a longer
+// silence is waited for in a way that lets the runtime rest too.
 func (l *Loop) wait(busy bool) (int, error) {
-	if busy || len(l.queue) > 0 {
-		n, _ := epollPoll(l.epfd, l.events[:])
-		if n > 0 || len(l.queue) > 0 {
+	if len(l.queue) > 0 {
+		n, _ := epollRaw(l.epfd, l.events[:], 0)
+		return max(n, 0), nil
+	}
+	if busy {
+		n, errno := epollRaw(l.epfd, l.events[:], nap)
+		if n > 0 || errno != 0 {
 			return max(n, 0), nil
 		}
+		l.now = l.clock.read()
 	}
 	timeout := -1
 	if next := l.wheel.next(); next != 0 {

@@ -6,10 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epollPoll looks for events without waiting.
-func epollPoll(epfd int, events []unix.EpollEvent) (int, unix.Errno) {
+// epollRaw waits up to timeout milliseconds, which must be short: the scheduler
+// does not know. It ends with EINTR when the runtime wants the goroutine.
+func epollRaw(epfd int, events []unix.EpollEvent, timeout int) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd),
-		uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+		uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), uintptr(timeout), 0, 0)
 	return int(n), errno
 }
 
