@@ -22,6 +22,10 @@ const (
 	dialTime = 5 * time.Second
 )
 
+// ErrEnded is returned by Client.Do when the server closed the connection,
+// which it does when its process ends.
+var ErrEnded = errors.New("the server ended")
+
 // NotRunningError says that no server answers at a socket.
 type NotRunningError struct {
 	Socket string
@@ -109,7 +113,7 @@ func (c *Client) Do(req Request, limit time.Duration, each func(text string)) (d
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return data, end, fmt.Errorf("the server did not answer %s within %v: see its log", req.Verb, limit)
 		case errors.Is(err, io.EOF):
-			return data, end, fmt.Errorf("the server ended before it answered %s: see its log", req.Verb)
+			return data, end, fmt.Errorf("%w before it answered %s: see its log", ErrEnded, req.Verb)
 		case err != nil:
 			return data, end, fmt.Errorf("the server's answer to %s: %w", req.Verb, err)
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"srvctl/shared/metrics"
 )
 
 // unkillableAfter is how long a process may survive SIGKILL, which it does
@@ -82,7 +84,7 @@ func (m *master) vacate(now time.Time, s *slot, reason, text string, served time
 		pause := s.pause(served)
 		s.set(now, slotWaiting, pause)
 		s.restarts++
-		m.count(func() { m.registry.Restarted(or(reason, "crash")) })
+		m.count(func() { m.registry.Restarted(or(reason, metrics.RestartCrash)) })
 		m.log.Warn("worker is restarted", "slot", s.number, "in", pause.String(), "restarts", s.restarts)
 		m.rebalance(now)
 	default:

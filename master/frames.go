@@ -91,30 +91,41 @@ func (m *master) heardReady(now time.Time, s *slot) {
 	}
 }
 
-// open makes a ready worker accept. Its slot's sockets start to listen with
-// their first worker: a listening socket without one would let clients hang.
+// open makes a ready worker accept.
 func (m *master) open(now time.Time, s *slot) {
-	for _, l := range m.listeners {
-		if err := m.env.listen(l.set, s.number); err != nil {
-			m.condemn(now, s, "start", fmt.Sprintf("listener %s: %v", l.name, err))
+	if m.listen(now, s) {
+		m.commit(now, s, m.gen.acceptSet(s))
+	}
+}
+
+// openAll does that for the first start: nobody accepts before all can.
+func (m *master) openAll(now time.Time) {
+	for _, s := range m.gen.slots {
+		if !m.listen(now, s) {
 			return
 		}
 	}
-	s.set(now, slotOpening, m.gen.config.ReadyTimeout)
-	s.worker.accepts = m.gen.acceptSet(s)
-	if m.phase == phaseStarting {
-		s.worker.accepts = []int{s.number}
+	for _, s := range m.gen.slots {
+		m.commit(now, s, []int{s.number})
 	}
-	m.send(now, s, control.Commit{Accept: s.worker.accepts})
 }
 
-func (m *master) openAll(now time.Time) {
-	for _, s := range m.gen.slots {
-		if m.phase != phaseStarting {
-			return // one could not be opened, which ended the start
+// listen lets a slot's sockets take connections, from its first ready worker
+// on: a listening socket without a worker would let clients hang.
+func (m *master) listen(now time.Time, s *slot) bool {
+	for _, l := range m.listeners {
+		if err := m.env.listen(l.set, s.number); err != nil {
+			m.condemn(now, s, "start", fmt.Sprintf("listener %s: %v", l.name, err))
+			return false
 		}
-		m.open(now, s)
 	}
+	return true
+}
+
+func (m *master) commit(now time.Time, s *slot, accept []int) {
+	s.set(now, slotOpening, m.gen.config.ReadyTimeout)
+	s.worker.accepts = accept
+	m.send(now, s, control.Commit{Accept: accept})
 }
 
 func (m *master) heardServing(now time.Time, s *slot) {
@@ -160,7 +171,7 @@ func (m *master) heardDrained(now time.Time, s *slot, msg control.Drained) {
 	if s.state == slotDraining {
 		s.deadline = now.Add(exitGrace)
 	}
-	w.drained, w.finished, w.cut = true, msg.Finished, msg.Cut
+	w.finished, w.cut = msg.Finished, msg.Cut
 	m.log.Info("worker drained", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "finished", msg.Finished, "cut", msg.Cut)
 	m.tell(fmt.Sprintf("slot %d: drained, %s finished, %d cut", s.number, plural(msg.Finished, "connection"), msg.Cut))
 }

@@ -231,8 +231,6 @@ func (o *operators) forget(c *operatorConn) {
 	c.Close()
 }
 
-var errEnded = errors.New("the server has ended")
-
 // answer handles one request. An error ends the connection.
 func (o *operators) answer(c *operatorConn, line []byte) error {
 	var req Request

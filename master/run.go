@@ -53,12 +53,10 @@ func (r *resources) close() {
 // Run runs the server until it is stopped. It returns nil when it had served,
 // else why it could not.
 func Run(o Options) (err error) {
-	served := false
-	if ready := o.Ready; ready != nil {
-		o.Ready = func(error) { served = true; ready(nil) }
+	if o.Ready != nil {
 		defer func() {
-			if err != nil && !served {
-				ready(err)
+			if err != nil {
+				o.Ready(err)
 			}
 		}()
 	}
@@ -184,6 +182,24 @@ func layoutOf(o Options) metrics.Layout {
 		l.RefusedReasons = o.RefusedReasons
 	}
 	return l
+}
+
+// siteNames and listenerNames are in the order of the configuration: with them
+// the master and the workers agree on what each counter means.
+func siteNames(c *conf.Config) []string {
+	names := make([]string, len(c.Sites))
+	for i, s := range c.Sites {
+		names[i] = s.Name
+	}
+	return names
+}
+
+func listenerNames(c *conf.Config) []string {
+	names := make([]string, len(c.Listeners))
+	for i, l := range c.Listeners {
+		names[i] = l.Name
+	}
+	return names
 }
 
 // newInstance returns a name that no other server has.

@@ -15,6 +15,14 @@ import (
 	"srvctl/shared/sock"
 )
 
+// Paths are the files by which a running server is found.
+type Paths struct {
+	PID, Lock, Socket string
+	// DaemonLog takes the place of stderr and stdout, which a daemon does not
+	// have.
+	DaemonLog string
+}
+
 // RuntimeDir returns the folder of the files by which a running server is
 // found: /run/srvctl for root, else srvctl in $XDG_RUNTIME_DIR, else
 // srvctl-UID in the temporary folder.

@@ -77,12 +77,10 @@ func (s *slot) pause(served time.Duration) time.Duration {
 	return s.backoff
 }
 
-// Accepted slots: a slot whose own worker does not serve is served by all
-// others, so that connections that wait on its socket are not lost, only a
-// little less evenly spread.
-
 // acceptSet returns the slots whose sockets the worker of s should accept
-// from, in ascending order.
+// from, in ascending order. A slot whose own worker does not serve is served
+// by all others, so that connections that wait on its socket are not lost, only
+// a little less evenly spread.
 func (g *generation) acceptSet(s *slot) []int {
 	var set []int
 	for _, other := range g.slots {

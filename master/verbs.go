@@ -84,7 +84,7 @@ func (o *operators) stop(c *operatorConn, req Request) error {
 			if broken == nil {
 				c.write(end)
 			}
-			return errEnded
+			return ErrEnded
 		}
 	}
 }

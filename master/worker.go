@@ -6,7 +6,48 @@ import (
 	"time"
 
 	"srvctl/proto/control"
+	"srvctl/shared/metrics"
 )
+
+// birth is what a worker process is started with.
+type birth struct {
+	id
+	layout metrics.Layout
+	host   int         // memfd of the counts shared by the host
+	user   *credential // nil: as the master
+}
+
+// id names one worker process among all of this server.
+type id struct {
+	slot       int
+	generation int
+	index      int // number in the tables shared by the host; free again once it is reaped
+}
+
+// A worker is one process that runs, from its start until it is reaped. What
+// is below the line belongs to the loop.
+type worker struct {
+	id
+	proc  process
+	link  link
+	tail  *tail
+	cell  *metrics.Cell
+	unmap func() // gives the cell's memory back
+
+	readc chan struct{} // closed when nothing more will come from link
+
+	// ---
+	outbox   []outgoing        // frames that did not fit into the link yet
+	silent   bool              // its link has ended
+	killed   bool              // SIGKILL was sent
+	accepts  []int             // slots it was last told to accept from
+	failure  string            // why it could not serve, in its own words
+	verdict  string            // why it was signalled, "" when it was not
+	reason   string            // label of the restart counter, "" = from its exit
+	finished int               // connections that ended by themselves while it drained
+	cut      int               // connections it had to close
+	degraded map[string]string // what it cannot do as configured, by key
+}
 
 // lastWordsGrace is how long the end of a process's pipe and link are waited
 // for once it was reaped. Both end with it unless a child of its own holds them.

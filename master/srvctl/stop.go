@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,6 +36,9 @@ func stopVerb() *cli.Command {
 			}
 			defer client.Close()
 			_, end, err := client.Do(req, stopLimit, func(text string) { fmt.Fprintln(c.App.Writer, text) })
+			if errors.Is(err, master.ErrEnded) {
+				return nil // by another stop, which came first
+			}
 			if err := answered(end, err); err != nil {
 				return err
 			}
