@@ -13,6 +13,7 @@ type draining struct {
 	finished int
 	cut      int
 	left     bool // the listeners have been left
+	cutting  bool // what ends now does not end by itself
 	over     bool
 }
 
@@ -32,6 +33,9 @@ func (w *worker) beginDrain(m control.Drain) {
 
 func (w *worker) drainNow() {
 	d := w.drain
+	if d.left {
+		return
+	}
 	w.srv.Limits.DrainIdle = int64(d.order.Idle)
 	w.srv.Drain() // what the queues still hold is answered with Connection: close
 	w.leaveListeners()
@@ -53,14 +57,30 @@ func (w *worker) cutRest() {
 	if d.over {
 		return
 	}
-	d.cut = w.loop.Sockets()
+	d.cut, d.cutting = w.loop.Sockets(), true
 	w.loop.Each(func(ev loop.Events) {
 		if c, ok := ev.(*conn.Conn); ok {
 			c.Cut()
 		}
 	})
-	w.log.Warn("drain timeout: connections cut", "cut", d.cut)
+	if d.cut > 0 {
+		w.log.Warn("connections cut", "cut", d.cut)
+	}
 	w.finishWhenEmpty()
+}
+
+// terminate ends the process now, but not without what is in its buffers.
+func (w *worker) terminate() {
+	if w.drain == nil {
+		w.drain = &draining{}
+	}
+	if !w.drain.left {
+		w.notReady = true
+		w.srv.Drain()
+		w.leaveListeners()
+		w.drain.left = true
+	}
+	w.cutRest()
 }
 
 // finishWhenEmpty ends the process when the last connection has gone.

@@ -85,11 +85,13 @@ func (w *worker) leaveListeners() {
 			continue
 		}
 		for _, n := range l.active {
-			n.Drain(drainBurst)
 			n.Remove()
 		}
 		clear(l.active)
+		// Also what waits for our neighbours: when several leave at once the
+		// last to close a socket is the one that empties it.
 		for _, fd := range l.fds {
+			w.loop.Drain(fd, l.number, w, drainBurst)
 			syscall.Close(fd)
 		}
 		clear(l.fds)

@@ -126,6 +126,12 @@ func (w *worker) layout() metrics.Layout {
 
 func (w *worker) run() error {
 	go w.readControl()
+	termc := make(chan os.Signal, 1)
+	signal.Notify(termc, syscall.SIGTERM)
+	go func() {
+		<-termc
+		w.loop.Post(w.terminate)
+	}()
 	err := w.loop.Run()
 	w.logs.close()
 	w.log.Close()

@@ -31,7 +31,9 @@ func (w *worker) Refused(_ *conn.Conn, r http1.Reason) {
 func (w *worker) Closed(*conn.Conn) {
 	w.host.Add(w.begin.Index, -1)
 	if w.drain != nil {
-		w.drain.finished++
+		if !w.drain.cutting {
+			w.drain.finished++
+		}
 		w.finishWhenEmpty()
 	}
 }

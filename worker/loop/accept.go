@@ -80,9 +80,10 @@ func (n *Listener) Remove() {
 	}
 }
 
-// Drain accepts what waits in the queue, to the last connection or until
-// limit of them.
-func (n *Listener) Drain(limit int) {
+// Drain accepts what waits in the queue of fd, to the last connection or until
+// limit of them. The descriptor need not be one that is listened on here.
+func (l *Loop) Drain(fd, number int, a Accepter, limit int) {
+	n := &Listener{l: l, a: a, fd: fd, number: number}
 	for ; limit > 0 && n.one(); limit-- {
 	}
 }
