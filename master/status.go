@@ -130,8 +130,23 @@ func (m *master) status(now time.Time) Status {
 	for _, s := range m.gen.slots {
 		st.Workers = append(st.Workers, s.status(now, clock, m.gen.number))
 		st.Degraded = append(st.Degraded, s.complaints(now, m.phase)...)
+		st.Degraded = append(st.Degraded, s.silence(clock, m.gen.config.Heartbeat.Timeout)...)
 	}
 	return st
+}
+
+// silence says that a serving worker's loop has not turned for too long.
+func (s *slot) silence(clock int64, limit time.Duration) []Degraded {
+	if s.state != slotServing || s.worker == nil {
+		return nil
+	}
+	beat := s.worker.cell.View().Beat
+	silent := time.Duration(clock - beat).Round(100 * time.Millisecond)
+	if beat == 0 || silent <= limit {
+		return nil
+	}
+	return []Degraded{{Slot: s.number, Key: "heartbeat", Text: fmt.Sprintf(
+		"no heartbeat for %v (heartbeat.timeout is %v): the worker is stopped or its loop hangs; kill -CONT or kill %d", silent, limit, s.worker.proc.pid())}}
 }
 
 func (s *slot) status(now time.Time, clock int64, generation int) WorkerStatus {

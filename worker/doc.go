@@ -8,8 +8,7 @@
 // Goroutines: the one that called Main owns the loop and with it every
 // connection, handler, counter and log buffer. One goroutine reads the control
 // channel and posts what it gets, one waits for SIGTERM, and both end with the
-// process. The pool runs what may block. The access
-// logs have a writer each.
+// process. The pool runs what may block. The access logs have a writer each.
 //
 // It binds nothing, starts no process, and does not use net/http to serve.
 package worker
