@@ -38,6 +38,12 @@ func (s *Server) SpareExchange(x *serve.Exchange) bool {
 // Held is how many bytes of buffers c holds.
 func (c *Conn) Held() int { return cap(c.in) + cap(c.out) }
 
+// String is for the messages of failed tests.
+func (c *Conn) String() string {
+	return fmt.Sprintf("%v: in %d out %d job %t x %t body %d began %t ended %t noread %t nowrite %t",
+		c.state, len(c.in), len(c.out), c.job != nil, c.x != nil, c.body, c.began, c.ended, c.noread, c.nowrite)
+}
+
 // Check reports what is wrong with a connection that waits. queued says
 // whether it has asked for another turn.
 func (c *Conn) Check(queued bool) error {
@@ -49,8 +55,6 @@ func (c *Conn) Check(queued bool) error {
 	case c.state == Closed:
 		return nil
 	}
-	rest := fmt.Sprintf("in %d out %d job %t x %t body %d queued %t noread %t nowrite %t",
-		len(c.in), len(c.out), c.job != nil, c.x != nil, c.body, queued, c.noread, c.nowrite)
 	ok := false
 	switch c.state {
 	case Idle:
@@ -64,7 +68,7 @@ func (c *Conn) Check(queued bool) error {
 		ok = ok && (!c.nowrite || len(c.out)+len(c.rest) > 0 || c.respLeft > 0)
 	}
 	if !ok {
-		return fmt.Errorf("%v: %s", c.state, rest)
+		return fmt.Errorf("%v, queued %t", c, queued)
 	}
 	return nil
 }

@@ -24,12 +24,14 @@ type site struct {
 	xs        []*serve.Exchange
 	small     *serve.Ready
 	large     *serve.Ready
+	echo      serve.Handler
 }
 
 func newSite(t testing.TB) *site {
 	s := &site{
 		small: serve.NewReady(200, []byte("Content-Type: text/plain\r\n"), []byte("hello")),
 		large: serve.NewReady(200, nil, pattern(60_000)),
+		echo:  serve.NewEcho("body"),
 	}
 	s.host = newHost(t, s)
 	t.Cleanup(func() {
@@ -76,6 +78,8 @@ func (s *site) Serve(x *serve.Exchange) {
 		if !x.Offload(func() {}, func(x *serve.Exchange) { x.Send(s.small) }) {
 			x.Busy()
 		}
+	case "echo":
+		s.echo.Serve(x)
 	case "never":
 	case "collect", "pause":
 		x.Receive(s.sink(x, kind))
