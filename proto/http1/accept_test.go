@@ -59,7 +59,7 @@ func TestGoldenHeads(t *testing.T) {
 		b.WriteString(intro)
 		for _, g := range all {
 			in := g.input(t)
-			fmt.Fprintf(&b, "\n## %s\n%s=>\n%s", g.name, g.lines, parseWhole(f, in, usual).golden())
+			fmt.Fprintf(&b, "\n## %s\n%s=>\n%s", g.name, g.lines, parseWhole(t, f, in, usual).golden())
 		}
 		if err := os.WriteFile(headsFile, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -69,7 +69,7 @@ func TestGoldenHeads(t *testing.T) {
 	for _, g := range all {
 		t.Run(g.name, func(t *testing.T) {
 			in := g.input(t)
-			got := parseWhole(f, in, usual)
+			got := parseWhole(t, f, in, usual)
 			if got.golden() != g.want {
 				t.Fatalf("Parse(%q) =\n%s\nwant\n%s", in, got.golden(), g.want)
 			}
@@ -165,7 +165,7 @@ func TestHosts(t *testing.T) {
 	f := newFence(t, 4096)
 	for _, c := range hosts {
 		in := []byte(get + "Host: " + c.host + "\r\n\r\n")
-		got := parseWhole(f, in, usual)
+		got := parseWhole(t, f, in, usual)
 		if ok := got.reason == http1.OK; ok != c.ok {
 			t.Errorf("Parse(%q) = %v, want acceptance %v", in, got, c.ok)
 		}
@@ -173,7 +173,7 @@ func TestHosts(t *testing.T) {
 			continue // ends the authority of a target
 		}
 		in = []byte("GET http://" + c.host + " HTTP/1.1\r\nHost: " + c.host + "\r\n\r\n")
-		got = parseWhole(f, in, usual)
+		got = parseWhole(t, f, in, usual)
 		if ok := got.reason == http1.OK; ok != c.ok {
 			t.Errorf("Parse(%q) = %v, want acceptance %v", in, got, c.ok)
 		}
@@ -228,7 +228,7 @@ func TestEveryByte(t *testing.T) {
 	} {
 		for c := range 256 {
 			in := []byte(part.before + string([]byte{byte(c)}) + part.after)
-			got := parseWhole(f, in, usual)
+			got := parseWhole(t, f, in, usual)
 			if want := part.ok(byte(c)); (got.n == len(in)) != want || (got.reason == http1.OK) != want {
 				t.Errorf("byte %#02x in %s: Parse(%q) = %v, want acceptance %v", c, part.name, in, got, want)
 			}

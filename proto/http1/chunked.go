@@ -2,7 +2,7 @@ package http1
 
 // Bounds on the framing of a chunked body.
 const (
-	// maxChunkSize is 16 digits, leading zeros included: all that 64 bits need.
+	// All that 64 bits need, zeros in front included.
 	maxChunkDigits = 16
 
 	// maxChunkExt bounds the extension of one chunk. The longest in use, the
@@ -78,8 +78,9 @@ func (d *Chunked) Reset() {
 
 // Decode takes framing off p: data is the next run of body bytes, a part of p
 // and maybe empty, n the bytes of p used up, data included. done is set when
-// the last chunk and the trailers have been read; what follows p[n:] is not
-// part of the body. r != OK refuses p[n].
+// the last chunk and the trailers have been read; p[n:] is not part of the body.
+// r != OK refuses p[n]. A call after done or a refusal gives the same answer and
+// uses up nothing.
 //
 // Not done and n == len(p): more bytes are needed. Not done and n < len(p):
 // call again with p[n:].
@@ -175,24 +176,19 @@ func (d *Chunked) sizeByte(c byte, i int) (int, Reason) {
 // extension takes what p has of a chunk extension. Its content is of no use
 // here, only its end matters: no CR or LF but the CRLF.
 func (d *Chunked) extension(p []byte, i int) (int, Reason) {
-	room := maxChunkExt - int(d.ext)
-	b := p[:min(len(p), i+room)]
+	b := p[:min(len(p), i+maxChunkExt-int(d.ext))]
 	j := scanValue(b, i)
 	d.ext += uint16(j - i)
 	switch {
-	case j < len(b):
-	case len(b) < len(p) && p[j] == '\r':
-	case len(b) < len(p):
-		return j, ChunkExtTooLong
-	default:
+	case j == len(p):
 		return j, OK
-	}
-	switch p[j] {
-	case '\r':
+	case p[j] == '\r':
 		d.state = chunkSizeLF
 		return j + 1, OK
-	case '\n':
+	case p[j] == '\n':
 		return j, BareLF
+	case j == len(b):
+		return j, ChunkExtTooLong
 	}
 	return j, BadChunkByte
 }
@@ -201,7 +197,7 @@ func (d *Chunked) extension(p []byte, i int) (int, Reason) {
 func (d *Chunked) sizeEnd(i int) (int, Reason) {
 	// Its digits, ';' and extension, CRLF, and the CRLF behind the data.
 	d.excess += int32(d.digits) + int32(d.ext) + 1 + 4
-	d.excess -= int32(min(chunkAllowance+2*min(d.left, 1<<20), 1<<22))
+	d.excess -= int32(chunkAllowance + 2*min(d.left, maxChunkExcess))
 	d.excess = max(d.excess, 0)
 	if d.excess > maxChunkExcess {
 		return i, ChunkOverhead

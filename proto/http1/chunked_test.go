@@ -81,6 +81,7 @@ var chunkedBodies = []struct {
 	{"trailers", "1\r\nx\r\n0\r\nDigest: abc\r\nX-Y:z\r\n\r\n", "x", "Digest: abc\r\nX-Y:z\r\n", ""},
 	{"an empty trailer", "0\r\nA:\r\n\r\n", "", "A:\r\n", ""},
 	{"a trailer with a long name", "0\r\n" + strings.Repeat("n", 300) + ": v\r\n\r\n", "", strings.Repeat("n", 300) + ": v\r\n", ""},
+	{"a trailer with a long name that ends like a forbidden one", "0\r\n" + strings.Repeat("n", 256) + "host: v\r\n\r\n", "", strings.Repeat("n", 256) + "host: v\r\n", ""},
 	{"a trailer whose name begins like a forbidden one", "0\r\nContent-Length-X: 1\r\nHos: t\r\nHost-: h\r\n\r\n", "", "Content-Length-X: 1\r\nHos: t\r\nHost-: h\r\n", ""},
 	{"32 trailers", "0\r\n" + strings.Repeat("a:b\r\n", 32) + "\r\n", "", strings.Repeat("a:b\r\n", 32), ""},
 	{"trailers at their limit", "0\r\na:" + strings.Repeat("b", 4090) + "\r\n\r\n", "", "a:" + strings.Repeat("b", 4090) + "\r\n", ""},
@@ -217,6 +218,33 @@ func TestChunkOverhead(t *testing.T) {
 			t.Errorf("%s: refused after %d chunks, want some patience", c.name, n)
 		}
 	}
+}
+
+// TestDataDoesNotPayAhead: a large chunk does not earn the right to send
+// framing for nothing behind it.
+func TestDataDoesNotPayAhead(t *testing.T) {
+	var d http1.Chunked
+	for p := append([]byte("100000\r\n"), make([]byte, 1<<20)...); len(p) > 0; {
+		_, n, _, r := d.Decode(p)
+		if r != http1.OK {
+			t.Fatal(r)
+		}
+		p = p[n:]
+	}
+	for sent := 0; sent < 32<<10; {
+		for p := []byte("\r\n1;" + strings.Repeat("e", 200) + "\r\nx"); len(p) > 0; {
+			_, n, _, r := d.Decode(p)
+			if r == http1.ChunkOverhead {
+				return
+			}
+			if r != http1.OK || n == 0 {
+				t.Fatal(n, r)
+			}
+			sent += n
+			p = p[n:]
+		}
+	}
+	t.Error("32 KiB of framing behind a large chunk were accepted")
 }
 
 func TestChunkedDropsTrailers(t *testing.T) {

@@ -31,14 +31,21 @@
 // fields other than those that frame a message or rule its connection: Host,
 // Content-Length, Transfer-Encoding, Connection, Expect.
 //
-// # A head
+// # How a head is read
 //
 //	GET /shop?q=1 HTTP/1.1\r\n         request line   phaseStart .. phaseVersion
 //	Host: example.org\r\n              field line     phaseLine .. phaseValue
 //	\r\n                               end            phaseLine
 //
-// One empty line before the request line is skipped and counted (RFC 9112
-// section 2.2). The phases are listed in parse.go.
+// There are two readers. plainLine and scanLines take lines that are all there
+// and hold nothing unusual, eight bytes at a time. The first line that is not
+// is left, from its start, to the phases (parse.go): they know every case, and
+// can stop and go on at any byte. The tests feed every input to both. One empty
+// line before the request line is skipped and counted (RFC 9112 section 2.2).
+//
+// Reads of eight bytes go through word and lastWord (swar.go), the only unsafe
+// code, and never beyond the buffer: the tests put each input at the end of
+// readable memory.
 //
 // # Choices where the RFCs leave one
 //

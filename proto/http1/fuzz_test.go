@@ -37,7 +37,7 @@ func FuzzHead(f *testing.F) {
 			t.Skip("larger than the fence is meant for")
 		}
 		for _, lim := range []http1.Limits{usual, fuzzLimits} {
-			want := parseWhole(fence, in, lim)
+			want := parseWhole(t, fence, in, lim)
 			if len(in) < 1000 {
 				checkSplits(t, fence, in, lim, want)
 			}

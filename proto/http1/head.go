@@ -28,10 +28,10 @@ const (
 	FormAuthority             // "host:port", with CONNECT only; never returned
 )
 
-// Limits bound a head.
+// Limits bound a head. None may be negative.
 type Limits struct {
 	RequestLine int // bytes of the request line, without its CRLF
-	HeaderBytes int // bytes of the whole head, from request line to empty line; MaxHead at most
+	HeaderBytes int // bytes of the whole head, all empty lines included; more than MaxHead is MaxHead
 	HeaderCount int // field lines
 }
 
@@ -76,7 +76,11 @@ type Head struct {
 }
 
 // Reset makes h ready for another head. It keeps the Fields array.
-func (h *Head) Reset() { *h = Head{Fields: h.Fields[:0]} }
+func (h *Head) Reset() {
+	fields := h.Fields[:0]
+	*h = Head{} // in place: a literal with Fields in it would be built and copied
+	h.Fields = fields
+}
 
 // Persistent reports whether the connection may serve another request after
 // this one, as far as the client is concerned (RFC 9112 section 9.3).

@@ -27,25 +27,18 @@ const (
 // the head is refused, r says why and h.Offset where. A call after the head
 // was complete or refused gives the same answer again.
 func (h *Head) Parse(buf []byte, lim *Limits) (n int, r Reason) {
-	if h.phase < phaseLine {
-		if r := h.requestLine(buf, lim); r != OK || h.phase < phaseLine {
-			return 0, r
-		}
-	}
-	// The limits bound what is looked at. To see nothing beyond them is what
-	// makes the answer independent of how much has arrived.
-	end := int(h.start) + min(lim.HeaderBytes, MaxHead-int(h.start))
+	// Nothing beyond the limit is looked at: that is what makes the answer
+	// independent of how much more has arrived.
+	end := min(lim.HeaderBytes, MaxHead)
 	b := buf[:min(len(buf), end)]
-	if h.phase == phaseLine {
-		if r := h.wholeLines(b, h.pos, lim.HeaderCount); r != OK {
-			return 0, r
-		}
-		if i := h.pos; i+2 <= len(b) && half(b, i) == crlf {
-			return h.finish(i)
-		}
+	if h.phase < phaseLine {
+		r = h.requestLine(b, lim.RequestLine)
 	}
-	if n, r = h.fieldLines(b, lim.HeaderCount); n == 0 && r == OK && len(b) == end {
-		return 0, h.refuse(HeadTooLarge, end)
+	if h.phase >= phaseLine && r == OK {
+		n, r = h.fieldLines(b, lim.HeaderCount)
+	}
+	if n == 0 && r == OK && len(b) == end {
+		r = h.refuse(HeadTooLarge, end)
 	}
 	return n, r
 }

@@ -3,6 +3,19 @@ package http1
 // fieldLines reads the field lines, limit at most, and the empty line behind
 // them. n == 0 and OK: more bytes are needed.
 func (h *Head) fieldLines(b []byte, limit int) (n int, r Reason) {
+	if h.phase == phaseLine {
+		if r := h.wholeLines(b, h.pos, limit); r != OK {
+			return 0, r
+		}
+		if i := h.pos; i+2 <= len(b) && half(b, i) == crlf {
+			return h.finish(i)
+		}
+	}
+	return h.fieldPhases(b, limit)
+}
+
+// fieldPhases goes on with field lines in whatever phase it is.
+func (h *Head) fieldPhases(b []byte, limit int) (n int, r Reason) {
 	for i := h.pos; ; i = h.pos {
 		switch h.phase {
 		case phaseLine:
@@ -74,17 +87,15 @@ func (h *Head) fieldLines(b []byte, limit int) (n int, r Reason) {
 }
 
 // wholeLines reads field lines from b[i] on, as long as they are there in whole
-// and hold nothing unusual. The first one that is not is left to fieldLines,
+// and hold nothing unusual. The first one that is not is left to fieldPhases,
 // which knows every case and can stop anywhere.
 func (h *Head) wholeLines(b []byte, i, limit int) Reason {
 	n := len(h.Fields)
-	fields := h.Fields[:min(cap(h.Fields), limit)]
-	next, added := scanLines(fields[n:], b, i)
-	fields = fields[:n+added]
-	h.Fields = fields
+	next, added := scanLines(h.Fields[n:min(cap(h.Fields), limit)], b, i)
 	h.pos = next
-	for ; n < len(fields); n++ {
-		if f := &fields[n]; mayAct(int(f.Name.Len), b[f.Name.Off]) {
+	h.Fields = h.Fields[:n+added]
+	for ; n < len(h.Fields); n++ {
+		if f := &h.Fields[n]; mayAct(int(f.Name.Len), b[f.Name.Off]) {
 			if r := h.act(b, f); r != OK {
 				return r
 			}

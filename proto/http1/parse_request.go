@@ -1,39 +1,36 @@
 package http1
 
-// requestLine reads up to the CRLF of the request line. It returns OK in a
-// phase before phaseLine when it needs more bytes.
-func (h *Head) requestLine(buf []byte, lim *Limits) Reason {
+// requestLine reads up to the CRLF of the request line, which has limit bytes
+// at most. It returns OK in a phase before phaseLine when it needs more bytes.
+func (h *Head) requestLine(b []byte, limit int) Reason {
 	if h.phase == phaseStart {
-		if h.plainLine(buf[:min(len(buf), lim.RequestLine+2, lim.HeaderBytes, MaxHead)]) {
+		if h.plainLine(b[:min(len(b), limit+2)]) {
 			return OK
 		}
-		if r := h.emptyLine(buf); r != OK || h.phase == phaseStart {
+		if r := h.emptyLine(b); r != OK || h.phase == phaseStart {
 			return r
 		}
 	}
-	start := int(h.start)
-	end := start + min(lim.RequestLine+2, lim.HeaderBytes, MaxHead-start)
-	b := buf[:min(len(buf), end)]
-	if r := h.requestTokens(b, start); r != OK || h.phase == phaseLine || len(b) < end {
-		return r
+	end := int(h.start) + limit + 2 // nothing beyond is looked at, see Parse
+	b = b[:min(len(b), end)]
+	r := h.requestTokens(b, int(h.start))
+	if r == OK && h.phase < phaseLine && len(b) == end {
+		return h.refuse(RequestLineTooLong, end-2)
 	}
-	if end < start+lim.RequestLine+2 {
-		return h.refuse(HeadTooLarge, end)
-	}
-	return h.refuse(RequestLineTooLong, start+lim.RequestLine)
+	return r
 }
 
 // emptyLine skips one CRLF: "a server that is expecting to receive and parse
 // a request-line SHOULD ignore at least one empty line (CRLF) received prior
 // to the request-line" (RFC 9112 section 2.2).
-func (h *Head) emptyLine(buf []byte) Reason {
+func (h *Head) emptyLine(b []byte) Reason {
 	switch {
-	case len(buf) == 0:
+	case len(b) == 0:
 		return OK
-	case buf[0] != '\r':
-	case len(buf) == 1:
+	case b[0] != '\r':
+	case len(b) == 1:
 		return OK
-	case buf[1] != '\n':
+	case b[1] != '\n':
 		return h.refuse(BareCR, 0)
 	default:
 		h.start, h.pos = 2, 2

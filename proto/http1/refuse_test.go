@@ -56,6 +56,8 @@ var refusals = []struct {
 	{"3", "tab before the colon", get + "Host‸\t: h\r\n\r\n", 400, http1.SpaceInName},
 	{"3", "space in a name", get + "Ho‸ st: h\r\n\r\n", 400, http1.SpaceInName},
 	{"3", "empty name", get + "‸: h\r\n\r\n", 400, http1.EmptyName},
+	{"3", "empty name, more behind", get + "‸: h\r\nHost: h\r\n\r\n", 400, http1.EmptyName},
+	{"3", "empty name and value, more behind", get + "‸:\r\nHost: h\r\n\r\n", 400, http1.EmptyName},
 	{"3", "NUL in a name", get + "Ho‸\x00st: h\r\n\r\n", 400, http1.BadNameByte},
 	{"3", "parenthesis in a name", get + "Host‸(: h\r\n\r\n", 400, http1.BadNameByte},
 	{"3", "at sign in a name", get + "‸@Host: h\r\n\r\n", 400, http1.BadNameByte},
@@ -227,7 +229,7 @@ func TestRefusals(t *testing.T) {
 	for _, c := range refusals {
 		t.Run(c.rule+" "+c.name, func(t *testing.T) {
 			in, off := cutMark(t, c.in)
-			got := parseWhole(f, in, usual)
+			got := parseWhole(t, f, in, usual)
 			want := result{0, c.reason, fmt.Sprintf("offset %d", off)}
 			if got != want {
 				t.Fatalf("Parse(%q) = %v, want %v", in, got, want)
@@ -275,8 +277,11 @@ var limitCases = []struct {
 	{"line beyond its limit", http1.Limits{RequestLine: 13, HeaderBytes: 1000, HeaderCount: 9}, get + host + "\r\n", http1.RequestLineTooLong, 13},
 	{"line that has no end", http1.Limits{RequestLine: 20, HeaderBytes: 1000, HeaderCount: 9}, "GET /" + strings.Repeat("a", 30), http1.RequestLineTooLong, 20},
 	{"line that has no end in its query", http1.Limits{RequestLine: 20, HeaderBytes: 1000, HeaderCount: 9}, "GET /?" + strings.Repeat("?", 30), http1.RequestLineTooLong, 20},
-	{"line at its limit behind an empty line", http1.Limits{RequestLine: 14, HeaderBytes: 27, HeaderCount: 9}, "\r\n" + get + host + "\r\n", http1.OK, 0},
+	{"line at its limit behind an empty line", http1.Limits{RequestLine: 14, HeaderBytes: 29, HeaderCount: 9}, "\r\n" + get + host + "\r\n", http1.OK, 0},
 	{"line beyond its limit behind an empty line", http1.Limits{RequestLine: 13, HeaderBytes: 1000, HeaderCount: 9}, "\r\n" + get, http1.RequestLineTooLong, 15},
+	{"head beyond its limit behind an empty line", http1.Limits{RequestLine: 14, HeaderBytes: 28, HeaderCount: 9}, "\r\n" + get + host + "\r\n", http1.HeadTooLarge, 28},
+	{"no bytes allowed", http1.Limits{RequestLine: 100}, get, http1.HeadTooLarge, 0},
+	{"no request line allowed", http1.Limits{HeaderBytes: 1000}, get, http1.RequestLineTooLong, 0},
 	{"line beyond its limit in the version", http1.Limits{RequestLine: 10, HeaderBytes: 1000, HeaderCount: 9}, get, http1.RequestLineTooLong, 10},
 	{"line beyond the head's limit", http1.Limits{RequestLine: 100, HeaderBytes: 10, HeaderCount: 9}, get, http1.HeadTooLarge, 10},
 	{"head at its limit", http1.Limits{RequestLine: 100, HeaderBytes: 27, HeaderCount: 9}, get + host + "\r\n", http1.OK, 0},
@@ -294,7 +299,7 @@ func TestLimits(t *testing.T) {
 	f := newFence(t, 4096)
 	for _, c := range limitCases {
 		t.Run(c.name, func(t *testing.T) {
-			got := parseWhole(f, []byte(c.in), c.lim)
+			got := parseWhole(t, f, []byte(c.in), c.lim)
 			if got.reason != c.reason || c.reason != http1.OK && got.text != fmt.Sprintf("offset %d", c.offset) {
 				t.Fatalf("Parse(%q) = %v, want %v at %d", c.in, got, c.reason, c.offset)
 			}
@@ -314,19 +319,19 @@ func TestLargestHead(t *testing.T) {
 		return []byte(head + strings.Repeat("b", n-len(head)-4) + "\r\n\r\n")
 	}
 	f := newFence(t, 1<<16+64)
-	if got := parseWhole(f, fill(http1.MaxHead), lim); got.n != http1.MaxHead {
+	if got := parseWhole(t, f, fill(http1.MaxHead), lim); got.n != http1.MaxHead {
 		t.Errorf("Parse(%d bytes) = %d %v, want all of them", http1.MaxHead, got.n, got.reason)
 	}
-	got := parseWhole(f, fill(http1.MaxHead+1), lim)
+	got := parseWhole(t, f, fill(http1.MaxHead+1), lim)
 	if want := (result{0, http1.HeadTooLarge, "offset 65535"}); got != want {
 		t.Errorf("Parse(%d bytes) = %v, want %v", http1.MaxHead+1, got, want)
 	}
 	// An empty line before it counts, for it takes up offsets.
-	got = parseWhole(f, append([]byte("\r\n"), fill(http1.MaxHead-1)...), lim)
+	got = parseWhole(t, f, append([]byte("\r\n"), fill(http1.MaxHead-1)...), lim)
 	if want := (result{0, http1.HeadTooLarge, "offset 65535"}); got != want {
 		t.Errorf("Parse(%d bytes) = %v, want %v", http1.MaxHead+1, got, want)
 	}
-	got = parseWhole(f, []byte("GET /"+strings.Repeat("a", 1<<16)), lim)
+	got = parseWhole(t, f, []byte("GET /"+strings.Repeat("a", 1<<16)), lim)
 	if want := (result{0, http1.HeadTooLarge, "offset 65535"}); got != want {
 		t.Errorf("Parse(endless line) = %v, want %v", got, want)
 	}
