@@ -36,6 +36,7 @@ func TestStartToFirstResponse(t *testing.T) {
 			t.Fatal("no answer")
 		}
 		best = min(best, time.Since(began))
+		s.AwaitReady()
 		if code := s.Stop(); code != 0 {
 			t.Fatalf("exit code %d", code)
 		}
