@@ -43,9 +43,8 @@
 // can stop and go on at any byte. The tests feed every input to both. One empty
 // line before the request line is skipped and counted (RFC 9112 section 2.2).
 //
-// Reads of eight bytes go through word and lastWord (swar.go), the only unsafe
-// code, and never beyond the buffer: the tests put each input at the end of
-// readable memory.
+// word and half (swar.go) are the only unsafe code. They never read beyond the
+// buffer: the tests put each input at the end of readable memory.
 //
 // # Choices where the RFCs leave one
 //
