@@ -72,6 +72,9 @@ func (w *worker) prepare() error {
 	if err := w.receiveOrders(); err != nil {
 		return err
 	}
+	if err := w.limitFiles(); err != nil {
+		return err
+	}
 	if err := w.mapShared(); err != nil {
 		return err
 	}
@@ -92,6 +95,25 @@ func (w *worker) prepare() error {
 	w.loop.Woken, w.loop.Turn = w.woken, w.turn
 	beat := int64(w.conf.Heartbeat.Interval)
 	w.loop.Timer(beat, func() int64 { return beat }) // a turn is a beat
+	return nil
+}
+
+// limitFiles makes limits.open_files what it says, also when it is less than
+// what the process was born with. The master has raised the hard limit, which
+// this process may no longer be able to.
+func (w *worker) limitFiles() error {
+	want := uint64(w.conf.Limits.OpenFiles)
+	if want == 0 {
+		return nil
+	}
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return fmt.Errorf("limit of open files: %w", err)
+	}
+	l.Cur = min(want, l.Max)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return fmt.Errorf("limits.open_files: %d: %w", want, err)
+	}
 	return nil
 }
 
