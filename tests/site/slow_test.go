@@ -171,3 +171,33 @@ func (o *others) check() {
 		o.t.Errorf("the worker takes %d KiB more, want at most %d", grown>>10, slowMemory>>10)
 	}
 }
+
+// Nor does a client that asks again and again and does not read: its requests
+// wait in the kernel until it does.
+func TestRequestsWithoutReading(t *testing.T) {
+	t.Parallel()
+	large := letters('p', 200_000)
+	s := harness.Start(t, harness.Options{Config: slow, Files: map[string]string{"large": large}})
+	others := newOthers(t, s)
+	c := connect(t, "tcp", s.Addr("http"))
+	const requests = 300 // 60 MB of answers
+	for range requests {
+		must(t, c.send(get("/large")+get("/hello")))
+	}
+	for range slowReads {
+		others.ask()
+	}
+	for i := range requests {
+		a, err := c.receive()
+		if err == nil && a.body == large {
+			a, err = c.receive()
+		}
+		if err != nil || a.code != 200 || a.body != "hello\n" {
+			t.Fatalf("answers to the requests %d: %d, %d bytes, %v", i, a.code, len(a.body), err)
+		}
+		if i%10 == 0 {
+			others.ask()
+		}
+	}
+	others.check()
+}
