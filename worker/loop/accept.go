@@ -14,9 +14,10 @@ type Accepter interface {
 	// Watch, or closes it.
 	Accepted(s *Socket, listener int)
 	// Short says that accepting pauses because the kernel has no descriptor or
-	// memory for more connections (err), or that it goes on (nil). One
-	// connection was taken with the reserve descriptor and is given as
-	// refused, to be answered and closed; nil if there was none.
+	// memory for more connections (err); it is tried again after a moment, and
+	// said again if that fails. When a connection could be taken it says nil,
+	// once. One connection may have been taken with the reserve descriptor: it
+	// is given as refused, to be answered and closed before Short returns.
 	Short(err error, refused *Socket, listener int)
 }
 
@@ -38,29 +39,30 @@ type Listener struct {
 	fd     int
 	number int
 	burst  int
+	events uint32
 	gen    uint32
-	active bool
-	short  bool
+	active bool // registered with epoll
+	paused bool // to be registered again after a moment
+	short  bool // the Accepter was told so, and not yet that it is over
 }
 
 // Listen accepts connections from fd, which does not block and stays the
 // caller's. number is given back with each connection. shared says that other
 // processes accept from it too.
 func (l *Loop) Listen(fd, number int, shared bool, a Accepter) (*Listener, error) {
-	n := &Listener{l: l, a: a, fd: fd, number: number, burst: burst}
-	events := uint32(unix.EPOLLIN)
+	n := &Listener{l: l, a: a, fd: fd, number: number, burst: burst, events: unix.EPOLLIN}
 	if shared {
 		n.burst = burstShared
-		events |= unix.EPOLLEXCLUSIVE
+		n.events |= unix.EPOLLEXCLUSIVE
 	}
-	return n, n.register(events)
+	return n, n.register()
 }
 
-func (n *Listener) register(events uint32) error {
+func (n *Listener) register() error {
 	s := n.l.claim(n.fd)
 	s.lst = n
 	n.gen = s.gen
-	ev := unix.EpollEvent{Events: events, Fd: int32(n.fd), Pad: int32(s.gen)}
+	ev := unix.EpollEvent{Events: n.events, Fd: int32(n.fd), Pad: int32(s.gen)}
 	if err := unix.EpollCtl(n.l.epfd, unix.EPOLL_CTL_ADD, n.fd, &ev); err != nil {
 		*s = slot{gen: s.gen}
 		return fmt.Errorf("epoll_ctl add listener: %w", err)
@@ -72,7 +74,7 @@ func (n *Listener) register(events uint32) error {
 // Remove stops accepting from the listener: it leaves epoll, the descriptor
 // stays open and the caller's.
 func (n *Listener) Remove() {
-	n.short = false
+	n.paused = false
 	if n.active {
 		n.active = false
 		_ = unix.EpollCtl(n.l.epfd, unix.EPOLL_CTL_DEL, n.fd, nil)
@@ -102,56 +104,65 @@ func (n *Listener) one() bool {
 	fd, errno := accept4(n.fd, &sa)
 	switch errno {
 	case 0:
+		if n.short {
+			n.short = false
+			n.a.Short(nil, nil, n.number)
+		}
 		n.a.Accepted(n.l.socket(fd, &sa), n.number)
 		return true
 	case unix.EINTR, unix.ECONNABORTED, unix.EPERM, unix.EPROTO:
 		return true // this connection is gone, the next may be fine
 	case unix.EAGAIN:
-	default:
-		// Out of descriptors or memory, or a listener that is no longer one
-		// (EINVAL): either way it would stay ready and the loop would spin.
-		n.shortage(errno)
+		return false
 	}
-	return false
+	// Out of descriptors or memory, or a listener that is no longer one
+	// (EINVAL): either way it would stay ready and the loop would spin.
+	return n.shortage(errno)
 }
 
 // shortage takes one connection with the reserve descriptor, so that its
-// client gets an answer, and stops accepting for a moment: the listener would
-// be ready all the time and the loop would spin.
-func (n *Listener) shortage(errno unix.Errno) {
-	var refused *Socket
+// client gets an answer, and stops accepting for a moment. It reports whether
+// there was such a client.
+func (n *Listener) shortage(errno unix.Errno) bool {
 	l := n.l
+	var refused *Socket
 	if l.reserve >= 0 {
 		closeRaw(l.reserve)
 		l.reserve = -1
 		var sa unix.RawSockaddrAny
-		if fd, e := accept4(n.fd, &sa); e == 0 {
+		fd, e := accept4(n.fd, &sa)
+		if e == unix.EAGAIN {
+			// Nobody waits: the kernel looks for a descriptor before it looks
+			// for a client.
+			l.openReserve()
+			return false
+		}
+		if e == 0 {
 			refused = l.socket(fd, &sa)
 		}
 	}
+	n.short = true
 	n.a.Short(errno, refused, n.number)
 	l.openReserve()
-	if !n.active || n.short {
-		return
+	if n.active {
+		n.Remove()
+		n.paused = true
+		l.Timer(pause, n.resume)
 	}
-	events := uint32(unix.EPOLLIN)
-	if n.burst == burstShared {
-		events |= unix.EPOLLEXCLUSIVE
+	return refused != nil
+}
+
+// resume accepts again after a pause.
+func (n *Listener) resume() (again int64) {
+	if !n.paused {
+		return 0 // removed meanwhile
 	}
-	n.Remove()
-	n.short = true
-	l.Timer(pause, func() int64 {
-		l.openReserve()
-		if !n.short {
-			return 0 // removed meanwhile
-		}
-		if err := n.register(events); err != nil {
-			return pause
-		}
-		n.short = false
-		n.a.Short(nil, nil, n.number)
-		return 0
-	})
+	n.l.openReserve()
+	if err := n.register(); err != nil {
+		return pause
+	}
+	n.paused = false
+	return 0
 }
 
 func (l *Loop) socket(fd int, sa *unix.RawSockaddrAny) *Socket {

@@ -59,15 +59,30 @@ func New() (*Loop, error) {
 	l.openReserve()
 	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(m.fd)}
 	if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, m.fd, &ev); err != nil {
+		l.Close()
 		return nil, fmt.Errorf("epoll_ctl eventfd: %w", err)
 	}
 	return l, nil
 }
 
+// Close gives back what New took, once Run has returned. Connections that are
+// still open stay open; nobody is told of them any more. Post does nothing from
+// now on.
+func (l *Loop) Close() {
+	l.mail.close()
+	closeRaw(l.epfd)
+	l.epfd = -1
+	if l.reserve >= 0 {
+		closeRaw(l.reserve)
+		l.reserve = -1
+	}
+}
+
 // Now is the time of this turn, in nanoseconds of CLOCK_MONOTONIC.
 func (l *Loop) Now() int64 { return l.now }
 
-// Lag is how long the last turn that had events took, in nanoseconds.
+// Lag is how long the turn before this one kept the others waiting, in
+// nanoseconds.
 func (l *Loop) Lag() int64 { return l.lag }
 
 // Sockets is the number of open connections.
@@ -123,10 +138,10 @@ func (l *Loop) Run() error {
 		for i := range l.events[:n] {
 			l.dispatch(&l.events[i])
 		}
-		again := l.continueQueued()
 		if l.mail.some.Load() {
 			l.deliver()
 		}
+		again := l.continueQueued()
 		if l.now>>tickShift > l.wheel.tick {
 			l.wheel.advance(l.now)
 		}
@@ -134,20 +149,13 @@ func (l *Loop) Run() error {
 			l.Turn()
 		}
 		busy = n > 0 || again
-		if busy && n > 8 {
-			// Lag is only looked at when a turn had work to speak of.
+		l.lag = 0
+		if busy {
 			l.lag = l.clock.read() - l.now
 		}
-		checkpoint()
 	}
 	return nil
 }
-
-// checkpoint gives the scheduler a place to stop this goroutine: without a
-// call that checks the stack, a turn made of raw system calls has none.
-//
-//go:noinline
-func checkpoint() {}
 
 // nap is how long a wait may last that the scheduler is not told of, in
 // milliseconds: less than the 10 ms after which it would want the thread back,
@@ -160,6 +168,11 @@ const nap = 5
 // another thread, and the watcher that does that would not go back to sleep. A
 // garbage collection that begins meanwhile interrupts the call. Only a longer
 // silence is waited for in a way that lets the runtime rest too.
+//
+// It must not be inlined into Run: the stack check of its prologue is where the
+// scheduler can stop this goroutine in turns made of raw system calls.
+//
+//go:noinline
 func (l *Loop) wait(busy bool) (int, error) {
 	if len(l.queue) > 0 {
 		n, _ := epollRaw(l.epfd, l.events[:], 0)

@@ -14,7 +14,7 @@ type mail struct {
 	mu   sync.Mutex
 	box  []func()
 	some atomic.Bool // read by the loop each turn without taking the lock
-	fd   int         // eventfd
+	fd   int         // eventfd, -1 when closed
 }
 
 func newMail() (*mail, error) {
@@ -27,10 +27,12 @@ func newMail() (*mail, error) {
 
 func (m *mail) post(f func()) {
 	m.mu.Lock()
-	first := len(m.box) == 0
+	defer m.mu.Unlock()
+	if m.fd < 0 {
+		return
+	}
 	m.box = append(m.box, f)
-	m.mu.Unlock()
-	if first {
+	if len(m.box) == 1 {
 		m.some.Store(true)
 		one := [8]byte{1}
 		// An eventfd's counter cannot fill up here: it is written once per
@@ -41,6 +43,13 @@ func (m *mail) post(f func()) {
 			}
 		}
 	}
+}
+
+func (m *mail) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	closeRaw(m.fd)
+	m.fd, m.box = -1, nil
 }
 
 // take empties the box into buf, which the caller gives back next time.

@@ -24,6 +24,7 @@ type expirer interface{ expired() }
 
 type wheel struct {
 	heads [slots]timer // ring heads
+	due   timer        // ring head of the slot being fired
 	used  [slots / 64]uint64
 	tick  int64 // everything before it has been looked at
 	count int
@@ -80,11 +81,12 @@ func (w *wheel) unlink(t *timer) {
 }
 
 // advance fires what is due. A slot is looked at when its whole span has
-// passed, so no entry is put back into the slot being looked at.
+// passed.
 func (w *wheel) advance(now int64) {
 	end := now >> tickShift
-	for ; w.tick < end && w.count > 0; w.tick++ {
+	for w.tick < end && w.count > 0 {
 		i := int(w.tick & (slots - 1))
+		w.tick++ // first, or what a callback sets could go where nobody looks again
 		if w.used[i>>6]&(1<<(i&63)) != 0 {
 			w.fire(i, now)
 		}
@@ -92,11 +94,16 @@ func (w *wheel) advance(now int64) {
 	w.tick = max(w.tick, end)
 }
 
+// fire empties a slot. Its entries move to a ring of their own first: callbacks
+// may take away or move any entry, and put new ones into the slot.
 func (w *wheel) fire(i int, now int64) {
-	h := &w.heads[i]
-	last := h.prev
-	for h.next != h {
-		t := h.next
+	h, due := &w.heads[i], &w.due
+	due.next, due.prev = h.next, h.prev
+	due.next.prev, due.prev.next = due, due
+	h.next, h.prev = h, h
+	w.used[i>>6] &^= 1 << (i & 63)
+	for due.next != due {
+		t := due.next
 		w.unlink(t)
 		switch {
 		case t.at == 0:
@@ -104,10 +111,7 @@ func (w *wheel) fire(i int, now int64) {
 			t.at = 0
 			t.owner.expired()
 		default:
-			w.link(t, max(t.at>>tickShift, w.tick+1))
-		}
-		if t == last {
-			return
+			w.link(t, t.at>>tickShift)
 		}
 	}
 }
