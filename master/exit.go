@@ -40,12 +40,3 @@ func exitText(s syscall.WaitStatus) string {
 	}
 	return "killed by " + name
 }
-
-// exitReason is the value of the label of srvctl_worker_restarts_total: few
-// and fixed, so that the page stays small.
-func exitReason(s syscall.WaitStatus) string {
-	if s.Signaled() {
-		return "signal"
-	}
-	return "exit"
-}

@@ -205,12 +205,6 @@ func gone(pid int, limit time.Duration) bool {
 	return n == 1
 }
 
-// alive reports whether a process with this number exists.
-func alive(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return err == nil || err == syscall.EPERM
-}
-
 // workerEnviron is the environment of a worker. The master's own may hold
 // secrets that the configuration refers to; a worker gets them, where it needs
 // them, with the configuration.
