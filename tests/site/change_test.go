@@ -137,7 +137,7 @@ func TestFileChangesAllTheTime(t *testing.T) {
 		}
 	})
 	seen := map[string]bool{}
-	end := time.Now().Add(2500 * time.Millisecond) // the states of at least two looks at the disk
+	end := time.Now().Add(time.Duration(times(2500, 60_000)) * time.Millisecond) // at least two looks at the disk
 	for time.Now().Before(end) {
 		for name := range files {
 			state, err := oneState(s, name)

@@ -20,14 +20,29 @@ func TestMain(m *testing.M) { harness.Main(m) }
 // patience bounds whatever should not take long at all.
 const patience = 20 * time.Second
 
+// racing says that the server has the race detector in it, with which it takes
+// several times as long and as much memory.
+var racing = os.Getenv("HARNESS_RACE") == "1"
+
 // stretch is a limit for a machine that does nothing else, made longer by how
 // many processes want each CPU of this one.
 func stretch(limit time.Duration) time.Duration {
+	if racing {
+		limit *= 10
+	}
 	var load float64
 	if raw, err := os.ReadFile("/proc/loadavg"); err == nil {
 		fmt.Sscan(string(raw), &load)
 	}
 	return time.Duration(float64(limit) * max(1, 1.5*load/float64(runtime.NumCPU())))
+}
+
+// times is how often something is done: in the short form, or with SOAK=1.
+func times(short, long int) int {
+	if harness.Soak() {
+		return long
+	}
+	return short
 }
 
 // client is one connection to a server. Its methods return errors, so that any

@@ -66,6 +66,12 @@ func (l *ledger) keep(addr string, id int) {
 // answer, the last one with Connection: close.
 func TestStopUnderLoad(t *testing.T) {
 	t.Parallel()
+	for range times(1, 50) {
+		stopUnderLoad(t)
+	}
+}
+
+func stopUnderLoad(t *testing.T) {
 	s := harness.Start(t, harness.Options{Config: stopping})
 	ledgers := make([]ledger, 32)
 	var wg sync.WaitGroup

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,10 +45,7 @@ func TestForeignClients(t *testing.T) {
 	s := harness.Start(t, harness.Options{Config: benched, Files: map[string]string{
 		"small.txt": letters('s', 3000), "large.txt": letters('l', 1<<20), "body.txt": letters('b', 50_000),
 	}})
-	seconds, requests := "1", "2000"
-	if harness.Soak() {
-		seconds, requests = "30", "200000"
-	}
+	seconds, requests := strconv.Itoa(times(1, 30)), strconv.Itoa(times(2000, 200_000))
 	for _, tc := range []struct {
 		name, tool string
 		args       []string
