@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -62,15 +63,15 @@ func TestWrites(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, addr := serve(t)
 			client, c := r.dial(addr)
-			blocked := 0
+			fullc := make(chan struct{}) // closed when the kernel took no more, or all
 			r.on(func() {
-				at := 0
+				at, full := 0, sync.OnceFunc(func() { close(fullc) })
 				c.writable = func(c *link) {
 					for at < len(data) {
 						n, err := write(c, at)
 						at += n
 						if err == syscall.EAGAIN {
-							blocked++
+							full()
 							return
 						}
 						if err != nil || n == 0 {
@@ -78,20 +79,24 @@ func TestWrites(t *testing.T) {
 							break
 						}
 					}
+					if at == len(data) {
+						select {
+						case <-fullc:
+						default:
+							t.Error("it was never blocked: the test shows nothing")
+						}
+					}
+					full()
 					c.CloseWrite()
 					c.Watch(true, false)
 				}
 				c.Watch(false, true)
 			})
+			<-fullc // so that the reader is behind from the start
 			got, err := io.ReadAll(client)
 			if err != nil || !bytes.Equal(got, data) {
 				t.Errorf("client got %d bytes, %v; want %d, the same", len(got), err, len(data))
 			}
-			r.on(func() {
-				if blocked == 0 {
-					t.Error("it was never blocked: the test shows nothing")
-				}
-			})
 		})
 	}
 }
