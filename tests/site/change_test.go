@@ -1,6 +1,7 @@
 package site
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -121,21 +122,22 @@ func TestFileChangesAllTheTime(t *testing.T) {
 				return
 			default:
 			}
-			// Of one letter each, of a length that goes with the letter; on
-			// both sides of what is held in memory.
-			letter := i / names % 20
-			text := []byte(strings.Repeat(string(rune('a'+letter)), 1+letter*5000))
+			// Of one letter each, of a length that goes with the letter: on
+			// both sides of what is held in memory, but what is rewritten in
+			// its place, which may change under a larger file that is sent.
 			suffix := fmt.Sprint(i % names)
 			err := errors.Join(
-				os.WriteFile(filepath.Join(s.Dir, ".new"), text, 0o644),
+				os.WriteFile(filepath.Join(s.Dir, ".new"), ofLetter(i/names%20), 0o644),
 				os.Rename(filepath.Join(s.Dir, ".new"), filepath.Join(s.Dir, "renamed"+suffix)),
-				os.WriteFile(filepath.Join(s.Dir, "rewritten"+suffix), text, 0o644)) // truncates, then writes
+				os.WriteFile(filepath.Join(s.Dir, "rewritten"+suffix), ofLetter(i/names%12), 0o644)) // truncates, then writes
 			if err != nil {
 				t.Error(err)
 				return
 			}
 		}
 	})
+	defer wg.Wait()
+	defer close(done)
 	seen := map[string]bool{}
 	end := time.Now().Add(time.Duration(times(2500, 60_000)) * time.Millisecond) // at least two looks at the disk
 	for time.Now().Before(end) {
@@ -147,10 +149,11 @@ func TestFileChangesAllTheTime(t *testing.T) {
 			seen[name+" "+state] = true
 		}
 	}
-	close(done)
-	wg.Wait()
 	t.Logf("%d states of %d files seen", len(seen), len(files))
 }
+
+// ofLetter is the content of a file: the longer, the later in the alphabet.
+func ofLetter(n int) []byte { return bytes.Repeat([]byte{'a' + byte(n)}, 1+n*5000) }
 
 // oneState asks for a file over a new connection and returns the state that came.
 func oneState(s *harness.Server, name string) (string, error) {
@@ -176,7 +179,7 @@ func oneState(s *harness.Server, name string) (string, error) {
 	if letter := a.body[:1]; strings.Trim(a.body, letter) != "" {
 		return "", fmt.Errorf("a mixture: %d bytes, %.20q...%.20q", len(a.body), a.body, a.body[max(0, len(a.body)-20):])
 	}
-	if want := 1 + int(a.body[0]-'a')*5000; strings.HasPrefix(name, "renamed") && len(a.body) != want {
+	if want := len(ofLetter(int(a.body[0] - 'a'))); strings.HasPrefix(name, "renamed") && len(a.body) != want {
 		return "", fmt.Errorf("%d bytes of %q, want %d", len(a.body), a.body[0], want)
 	}
 	return a.body[:1], nil
