@@ -192,6 +192,9 @@ func TestMalformedChunks(t *testing.T) {
 		if got := s.host.refused[len(s.host.refused)-1]; got != test.reason {
 			t.Errorf("%q: counted as %s, want %s", test.body, got, test.reason)
 		}
+		if s.host.heads != 0 || s.host.done != i+1 {
+			t.Errorf("%q: %d heads refused, %d responses handed over; want none, and each", test.body, s.host.heads, s.host.done)
+		}
 		if k := s.sinks[i]; !errors.Is(k.err, serve.ErrMalformed) {
 			t.Errorf("%q: the sink was told %v, want ErrMalformed", test.body, k.err)
 		}
@@ -264,24 +267,6 @@ type hasty struct{ *sink }
 func (k hasty) Data(x *serve.Exchange, p []byte) bool {
 	x.Error(403)
 	return k.sink.Data(x, p)
-}
-
-// What has been read comes before what arrives later, whichever event is first.
-func TestMoreBeforeReadable(t *testing.T) {
-	s := newSite(t)
-	c := s.host.dial()
-	body := string(pattern(100_000)) // two reads
-	c.in = []byte(postChunked("/pause", body[:10], body[10:]))
-	c.conn.Readable()
-	k := s.sinks[0]
-	if string(k.got) != body[:10] {
-		t.Fatalf("the sink has %q, want the first chunk", k.got)
-	}
-	k.pause = false
-	k.x.More()
-	c.conn.Readable() // before the turn that More asked for
-	s.host.run()
-	c.gets("200 got [100000]")
 }
 
 // A body that breaks when it is already a part of the response.

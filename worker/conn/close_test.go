@@ -38,6 +38,9 @@ func TestBadHeads(t *testing.T) {
 			if strings.Join(s.host.refused, " ") != test.reason {
 				t.Errorf("counted as %q, want %s", s.host.refused, test.reason)
 			}
+			if s.host.heads != 1 || s.host.done != 1 {
+				t.Errorf("%d heads refused, %d responses handed over; want one each", s.host.heads, s.host.done)
+			}
 			if s.host.srv.Writing != 1 {
 				t.Errorf("%d connections are counted as writing, want this one", s.host.srv.Writing)
 			}

@@ -148,6 +148,9 @@ func (c *Conn) finish() {
 // State tells what the connection is doing.
 func (c *Conn) State() State { return c.state }
 
+// Exchange is what the connection is at work on, nil when that is nothing.
+func (c *Conn) Exchange() *serve.Exchange { return c.x }
+
 // setState keeps the counts of connections by what they do.
 func (c *Conn) setState(to State) {
 	c.count(-1)

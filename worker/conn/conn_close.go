@@ -15,6 +15,7 @@ const (
 
 // refuse answers a head that cannot be understood and closes.
 func (c *Conn) refuse(r http1.Reason) {
+	c.dropExchange()
 	c.srv.Observer.Refused(c, r)
 	c.answerAndClose(r.Status())
 }

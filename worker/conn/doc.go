@@ -5,7 +5,8 @@
 //
 // What it promises:
 //
-//   - An idle connection owns no buffer and no exchange.
+//   - An idle connection owns no buffer, no exchange and no job.
+//   - What is answered does not depend on how the request was cut into packets.
 //   - All responses to what one read brought are sent with one write, up to a
 //     cap, after which the other connections get their turn.
 //   - A response that was begun is either whole or visibly cut: nothing is
@@ -15,6 +16,9 @@
 //     section 9.6).
 //   - Back-pressure: while a response waits for its reader, no further request
 //     of that connection is started, and its bytes stay in the kernel.
+//   - A callback of a handler runs nothing of another connection, nor of its own:
+//     what it asks for is done when it has returned. So handlers may wake each
+//     other's exchanges, and the buffers of a Server can be shared.
 //   - A request of the fast path, whose handler answers at once from memory,
 //     costs no allocation, no lock and no call that the bytes do not need.
 //

@@ -28,6 +28,7 @@ type host struct {
 
 	done, closed int
 	refused      []string
+	heads        int   // of them
 	codes        []int // of the responses that were handed over whole
 	accepted     int
 }
@@ -79,8 +80,14 @@ func (w *host) Done(_ *conn.Conn, x *serve.Exchange, _ int64) {
 	w.done++
 	w.codes = append(w.codes, x.Res.Status)
 }
-func (w *host) Refused(_ *conn.Conn, r http1.Reason) { w.refused = append(w.refused, r.String()) }
-func (w *host) Closed(*conn.Conn)                    { w.closed++ }
+func (w *host) Closed(*conn.Conn) { w.closed++ }
+
+func (w *host) Refused(c *conn.Conn, r http1.Reason) {
+	w.refused = append(w.refused, r.String())
+	if c.Exchange() == nil {
+		w.heads++
+	}
+}
 
 var peer = netip.MustParseAddr("192.0.2.7")
 

@@ -136,3 +136,21 @@ func (w *waker) Read(x *serve.Exchange, p []byte) (int, error) {
 	w.hub.x.Wake()
 	return n, err
 }
+
+// What has been read comes before what arrives later, whichever event is first.
+func TestMoreBeforeReadable(t *testing.T) {
+	s := newSite(t)
+	c := s.host.dial()
+	body := string(pattern(100_000)) // two reads
+	c.in = []byte(postChunked("/pause", body[:10], body[10:]))
+	c.conn.Readable()
+	k := s.sinks[0]
+	if string(k.got) != body[:10] {
+		t.Fatalf("the sink has %q, want the first chunk", k.got)
+	}
+	k.pause = false
+	k.x.More()
+	c.conn.Readable() // before the turn that More asked for
+	s.host.run()
+	c.gets("200 got [100000]")
+}

@@ -32,7 +32,8 @@ type Limits struct {
 type Observer interface {
 	// Done: a response was handed over whole, with this many bytes of body.
 	Done(c *Conn, x *serve.Exchange, body int64)
-	// Refused: a head or a body's framing was not understood.
+	// Refused: a head or a body's framing was not understood. For a body, but
+	// not for a head, c has an exchange and Done follows.
 	Refused(c *Conn, r http1.Reason)
 	// Closed: the connection is gone.
 	Closed(c *Conn)

@@ -155,6 +155,10 @@ func (x *Exchange) Suspend() Resumer {
 func (r Resumer) Resume(fn func(x *Exchange)) {
 	x := r.x
 	x.carrier.Resume(x, func(x *Exchange) {
+		if x.pending == 0 {
+			// By now x may be another client's.
+			panic("serve: an exchange was resumed more often than it was suspended")
+		}
 		x.pending--
 		fn(x)
 	})

@@ -191,3 +191,18 @@ func TestReadyDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations, want 0", n)
 	}
 }
+
+// To go on would mean to answer another client.
+func TestResumedTwice(t *testing.T) {
+	c := &servetest.Carrier{}
+	var r serve.Resumer
+	c.Start(serve.HandlerFunc(func(x *serve.Exchange) { r = x.Suspend() }), "GET / HTTP/1.1\nHost: h")
+	r.Resume(func(x *serve.Exchange) { x.Error(404) })
+	r.Resume(func(x *serve.Exchange) { x.Error(404) })
+	defer func() {
+		if recover() == nil {
+			t.Error("the second resumption was taken")
+		}
+	}()
+	c.Turn()
+}
