@@ -3,6 +3,7 @@ package conn_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -186,9 +187,12 @@ func (s *site) settles(actors []*actor) {
 }
 
 func TestModel(t *testing.T) {
-	seeds := uint64(400)
-	if testing.Short() {
+	seeds := uint64(150)
+	switch {
+	case testing.Short():
 		seeds = 40
+	case os.Getenv("SOAK") != "":
+		seeds = 20_000
 	}
 	for seed := range seeds {
 		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { model(t, rand.New(rand.NewPCG(seed, 1))) }) {
