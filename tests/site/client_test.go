@@ -20,6 +20,9 @@ func TestMain(m *testing.M) { harness.Main(m) }
 // patience bounds whatever should not take long at all.
 const patience = 20 * time.Second
 
+// longest bounds one request with its answer.
+const longest = 3 * patience
+
 // racing says that the server has the race detector in it, with which it takes
 // several times as long and as much memory.
 var racing = os.Getenv("HARNESS_RACE") == "1"
@@ -68,13 +71,16 @@ func dial(network, addr string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{c, bufio.NewReader(c)}, c.SetDeadline(time.Now().Add(3 * patience))
+	return &client{c, bufio.NewReader(c)}, c.SetDeadline(time.Now().Add(longest))
 }
 
 // get is a request for a path.
 func get(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: site.test\r\n\r\n" }
 
 func (c *client) send(text string) error {
+	if err := c.SetDeadline(time.Now().Add(longest)); err != nil {
+		return err
+	}
 	_, err := io.WriteString(c, text)
 	return err
 }

@@ -150,7 +150,7 @@ listeners: {http: {address: "@http@"}}
 limits:
   header_timeout: 300ms
   keepalive_timeout: 400ms
-  min_rate: {bytes_per_second: 10000, grace: 300ms}
+  min_rate: {bytes_per_second: 1000, grace: 500ms}
   body_bytes: 16MiB
 sites:
   - routes:
@@ -217,12 +217,12 @@ func TestTimeouts(t *testing.T) {
 		{"keepalive_timeout ends a connection that was never used", 400 * time.Millisecond, func(c *client) error {
 			return c.awaitEnd(time.Now().Add(patience))
 		}},
-		{"min_rate ends a body that dribbles", 300 * time.Millisecond, func(c *client) error {
+		{"min_rate ends a body that dribbles", 500 * time.Millisecond, func(c *client) error {
 			must(t, c.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"))
-			c.dribble(strings.Repeat("x", 100000), 20) // 1000 a second
+			c.dribble(strings.Repeat("x", 100000), 2) // 100 a second
 			return c.want408()
 		}},
-		{"min_rate ends a body that does not come", 300 * time.Millisecond, func(c *client) error {
+		{"min_rate ends a body that does not come", 500 * time.Millisecond, func(c *client) error {
 			must(t, c.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel"))
 			return c.want408()
 		}},
@@ -236,7 +236,7 @@ func TestTimeouts(t *testing.T) {
 			}
 			return nil
 		}},
-		{"min_rate ends a response that nobody reads", 300 * time.Millisecond, func(c *client) error {
+		{"min_rate ends a response that nobody reads", 500 * time.Millisecond, func(c *client) error {
 			must(t, c.smallBuffer())
 			must(t, c.send(get("/files/large.txt")))
 			if !harness.Poll(patience, func() bool { return c.broken() }) {
