@@ -60,7 +60,9 @@ func (sp *spawner) spawn(b birth) (_ *worker, err error) {
 	undo = append(undo, func() { out.Close() })
 
 	files := []uintptr{sp.null.Fd(), in.Fd(), in.Fd(), uintptr(theirs), uintptr(cellFD), uintptr(b.host)}
-	p, err := sp.children.start([]string{"srvctl", workerVerb}, workerEnviron(), files, workerAttr(b.user))
+	// What follows the verb is for people who look at a list of processes.
+	argv := []string{"srvctl", workerVerb, fmt.Sprintf("slot=%d", b.slot), fmt.Sprintf("generation=%d", b.generation)}
+	p, err := sp.children.start(argv, workerEnviron(), files, workerAttr(b.user))
 	if err != nil {
 		return nil, errors.Join(err)
 	}

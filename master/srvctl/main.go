@@ -13,7 +13,7 @@ const workerVerb = "__worker"
 func main() {
 	// The master runs its image by another name; people look for this one.
 	os.WriteFile("/proc/self/comm", []byte("srvctl"), 0)
-	if len(os.Args) == 2 && os.Args[1] == workerVerb {
+	if len(os.Args) > 1 && os.Args[1] == workerVerb {
 		os.Exit(worker.Main())
 	}
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
