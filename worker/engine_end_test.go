@@ -116,3 +116,38 @@ func TestStuckReader(t *testing.T) {
 		t.Errorf("client reads %v in the end, want ECONNRESET", err)
 	}
 }
+
+// A reader that is slow but takes something all the time is waited for, though
+// the kernel's buffer is so large that nothing can be written for many windows.
+func TestSlowButDecentReader(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes three windows")
+	}
+	e := newEngine(t, func(x *serve.Exchange) { x.Stream(&tape{length: 1 << 30}, 1<<30) })
+	tickc := make(chan struct{}, 100)
+	e.on(func() {
+		e.srv.Limits.MinRate, e.srv.Limits.Grace = 1000, 1e9
+		e.loop.Timer(1e8, func() int64 { tickc <- struct{}{}; return 1e8 })
+	})
+	b := e.browser()
+	_ = b.Conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+	b.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	writes, last := 0, int64(0)
+	for i := range 28 {
+		wait(t, tickc, "time to pass")
+		if _, err := io.ReadFull(b.r, make([]byte, 16<<10)); err != nil {
+			t.Fatalf("after %d reads: %v", i, err)
+		}
+		e.on(func() {
+			if e.srv.Sent != last {
+				writes, last = writes+1, e.srv.Sent
+			}
+		})
+	}
+	if writes > 10 {
+		t.Errorf("something could be written in %d of 28 ticks: the test shows nothing", writes)
+	}
+	if e.closed.Load() != 0 {
+		t.Error("the connection was closed")
+	}
+}

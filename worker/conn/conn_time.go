@@ -87,10 +87,11 @@ func (c *Conn) expireBusy() {
 }
 
 // expireReader ends a connection whose reader is too slow. That nothing was
-// written says little: the kernel takes bytes in lumps as large as its buffer,
-// for which a slow but decent reader may need many windows. So what counts is
-// what the peer has acknowledged. Nobody knows what that was when the window
-// began, unless it is the second in a row.
+// written says little: the kernel has room again only when a third of its
+// buffer, which may be megabytes, has gone, and a slow but decent reader needs
+// many windows for that. So what counts is what the peer has acknowledged.
+// Nobody knows what that was when the window began, unless it is the second in
+// a row: a reader that takes nothing has two.
 func (c *Conn) expireReader(need int64) {
 	unsent := int64(c.t.Unsent())
 	if c.unsent >= 0 && c.unsent+c.progress-unsent < need {

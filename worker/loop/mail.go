@@ -13,8 +13,13 @@ import (
 type mail struct {
 	mu   sync.Mutex
 	box  []func()
+	over bool        // nothing is taken any more
 	some atomic.Bool // read by the loop each turn without taking the lock
-	fd   int         // eventfd, -1 when closed
+
+	// bell keeps the eventfd open while somebody writes to it. The loop does
+	// not take it, so it never waits for a system call of others.
+	bell sync.RWMutex
+	fd   int // eventfd
 }
 
 func newMail() (*mail, error) {
@@ -27,29 +32,38 @@ func newMail() (*mail, error) {
 
 func (m *mail) post(f func()) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.fd < 0 {
-		return
+	first := len(m.box) == 0 && !m.over
+	if !m.over {
+		m.box = append(m.box, f)
 	}
-	m.box = append(m.box, f)
-	if len(m.box) == 1 {
+	m.mu.Unlock()
+	if first {
 		m.some.Store(true)
-		one := [8]byte{1}
-		// An eventfd's counter cannot fill up here: it is written once per
-		// batch. EINTR is the only other failure and the write is restarted.
-		for {
-			if _, err := unix.Write(m.fd, one[:]); err != unix.EINTR {
-				return
-			}
+		m.ring()
+	}
+}
+
+// ring wakes the loop up. An eventfd's counter cannot fill up here: it is
+// written once per batch. EINTR is the only other failure.
+func (m *mail) ring() {
+	m.bell.RLock()
+	defer m.bell.RUnlock()
+	one := [8]byte{1}
+	for m.fd >= 0 {
+		if _, err := unix.Write(m.fd, one[:]); err != unix.EINTR {
+			return
 		}
 	}
 }
 
 func (m *mail) close() {
 	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.box, m.over = nil, true
+	m.mu.Unlock()
+	m.bell.Lock()
+	defer m.bell.Unlock()
 	closeRaw(m.fd)
-	m.fd, m.box = -1, nil
+	m.fd = -1
 }
 
 // take empties the box into buf, which the caller gives back next time.
