@@ -101,6 +101,16 @@ func (g *generation) allIn(state slotState) bool {
 	return true
 }
 
+// anyIn reports whether a slot is in a state of this kind.
+func (g *generation) anyIn(kind func(slotState) bool) bool {
+	for _, s := range g.slots {
+		if kind(s.state) {
+			return true
+		}
+	}
+	return false
+}
+
 // count returns the number of slots in each state that any slot is in.
 func (g *generation) count() map[string]int {
 	n := make(map[string]int)

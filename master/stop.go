@@ -44,6 +44,11 @@ func (e stopRequest) apply(m *master, now time.Time) {
 	switch m.phase {
 	case phaseStarting:
 		m.log.Info("stopping", "why", e.why)
+		if m.gen.anyIn(slotState.accepting) { // told to serve, so somebody may have been answered
+			m.err = errStopped
+			m.drain(now, e)
+			return
+		}
 		m.abort(now, errStopped)
 	case phaseServing:
 		m.log.Info("stopping", "why", e.why, "delay", m.gen.config.Drain.Delay.String(), "timeout", m.drainTimeout(e).String())
