@@ -37,7 +37,7 @@ func TestFileChangesDuringDownload(t *testing.T) {
 	old, young := letters('o', size), letters('y', size)
 	s := harness.Start(t, harness.Options{
 		Config: strings.Replace(tree, "ROOT", ".", 1),
-		Files:  map[string]string{"replaced": old, "truncated": old, "emptied": old, "grown": old, "removed": old},
+		Files:  map[string]string{"replaced": old, "truncated": old, "emptied": old, "grown": old, "removed": old, "rewritten": old},
 	})
 	path := func(name string) string { return filepath.Join(s.Dir, name) }
 	whole := func(t *testing.T, c *client, want string) {
@@ -93,6 +93,12 @@ func TestFileChangesDuringDownload(t *testing.T) {
 		t.Parallel()
 		c := begun(t, s, "/truncated")
 		must(t, os.Truncate(path("truncated"), size-size/4))
+		cut(t, c)
+	})
+	t.Run("rewritten", func(t *testing.T) {
+		t.Parallel()
+		c := begun(t, s, "/rewritten")
+		s.WriteFile("rewritten", young) // truncates the file, then fills it again
 		cut(t, c)
 	})
 	t.Run("emptied", func(t *testing.T) {

@@ -76,7 +76,8 @@ type client struct {
 	writing  bool // counted as waiting for its reader
 	loading  bool // a part of the file is being brought into memory
 	loaded   bool // it is there now, whatever the file says
-	retry    bool // the pool was full
+	retry    bool // to be tried again in a moment
+	doubt    bool // the file has changed, or is just growing
 	requests int32
 	since    int64 // the start of the silence, of the head or of the lingering
 }

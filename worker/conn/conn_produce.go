@@ -23,6 +23,9 @@ func (c *Conn) produceFile(x *serve.Exchange) bool {
 		if !c.resident(x, n) {
 			return false
 		}
+		if !c.intact(x) {
+			return false
+		}
 		// The head goes with the first bytes of the file.
 		if len(c.out) > 0 && !c.push(true) {
 			return false
@@ -53,6 +56,22 @@ func (c *Conn) produceFile(x *serve.Exchange) bool {
 		}
 	}
 	c.t.Requeue()
+	return false
+}
+
+// intact makes sure that the file is still the one whose head was sent. A file
+// that is being appended to has its new time a moment before its new size, so
+// it is asked again before the connection is cut.
+func (c *Conn) intact(x *serve.Exchange) bool {
+	switch {
+	case x.Res.File.Intact():
+		c.doubt = false
+		return true
+	case c.doubt:
+		c.abort()
+	default:
+		c.doubt, c.retry = true, true
+	}
 	return false
 }
 

@@ -26,8 +26,8 @@ func (c *Conn) arm() {
 	}
 }
 
-// retryAfter is when the pool is asked again that was full. It is less than
-// the pace of deadlines, so it means the next tick of that.
+// retryAfter is when a pool that was full, or a file that was changing, is asked
+// again. It is less than the pace of deadlines, so it means the next tick.
 const retryAfter = 1e6
 
 func (c *Conn) window() {
@@ -68,7 +68,7 @@ func (c *Conn) expireIdle() {
 func (c *Conn) expireBusy() {
 	s := c.srv
 	if c.mark == 0 {
-		c.drive() // the pool was full
+		c.drive() // the moment of retry is over
 		return
 	}
 	need := int64(float64(s.Limits.MinRate) * float64(s.Now-c.mark) / 1e9)

@@ -108,6 +108,7 @@ type file struct {
 	resident bool
 	stubborn bool // says it is not resident even when it is
 	loads    int
+	changed  bool
 	released int
 }
 
@@ -121,6 +122,7 @@ func (s *site) file(n int) *file {
 
 func (f *file) FD() int                     { return f.fd }
 func (f *file) Resident(off, n int64) bool  { return f.resident && !f.stubborn }
+func (f *file) Intact() bool                { return !f.changed }
 func (f *file) Load(off, n int64)           { f.loads++; f.resident = true }
 func (f *file) Release()                    { f.released++ }
 func (f *file) ended() (what string, n int) { return fmt.Sprintf("file %d", f.fd), f.released }

@@ -48,6 +48,11 @@ type File interface {
 	// Load brings that range into memory. It may block, and is called on the
 	// pool.
 	Load(off, n int64)
+	// Intact reports whether the content is still what the response's head
+	// was made for. It is asked before each part that is sent, and does not
+	// block; when it is not, the connection is cut rather than two contents
+	// mixed.
+	Intact() bool
 	// Release gives the descriptor back. It is called once, on the loop.
 	Release()
 }

@@ -73,6 +73,7 @@ func (c *closer) Read(*serve.Exchange, []byte) (int, error) { return 0, nil }
 func (c *closer) Close()                                    { c.n++ }
 func (c *closer) FD() int                                   { return -1 }
 func (c *closer) Resident(off, n int64) bool                { return true }
+func (c *closer) Intact() bool                              { return true }
 func (c *closer) Load(off, n int64)                         {}
 func (c *closer) Release()                                  { c.n++ }
 

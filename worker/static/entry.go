@@ -58,7 +58,7 @@ func (h *Handler) newEntry(q *query, a *answer) *entry {
 		closeFD(a.fd)
 		e.whole = serve.NewReady(200, e.lines, a.body)
 	} else {
-		e.file = newFile(a.fd, a.id.size)
+		e.file = newFile(a.fd, a.id.size, a.id.mtime)
 	}
 	return e
 }

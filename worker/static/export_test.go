@@ -35,7 +35,7 @@ type File = openedFile
 
 // NewFile opens a file; blind makes it one of a file system that cannot tell
 // what is in memory.
-func NewFile(fd int, size int64) *File { return newFile(fd, size) }
+func NewFile(fd int, size int64) *File { return newFile(fd, size, 0) }
 
 // MakeBlind makes f a file of a file system that cannot tell what is in memory.
 func (f *File) MakeBlind() {

@@ -12,6 +12,7 @@ import (
 type openedFile struct {
 	fd      int
 	size    int64
+	mtime   int64 // nanoseconds
 	holders int
 	memory  residency
 	// loaded, of a file system that cannot tell, has a bit for each block
@@ -33,8 +34,20 @@ const (
 // loadBlock is how much of a file a bit of loaded stands for.
 const loadBlock = 256 << 10
 
-func newFile(fd int, size int64) *openedFile {
-	return &openedFile{fd: fd, size: size, holders: 1}
+func newFile(fd int, size, mtime int64) *openedFile {
+	return &openedFile{fd: fd, size: size, mtime: mtime, holders: 1}
+}
+
+// Intact reports whether the file still begins with what it had when it was
+// opened. One that grew does: it is taken for a log that is written to, since
+// to cut those would make them impossible to fetch. One that was written to
+// and did not grow was rewritten in place.
+func (f *openedFile) Intact() bool {
+	var st unix.Stat_t
+	if err := unix.Fstat(f.fd, &st); err != nil {
+		return false
+	}
+	return st.Size > f.size || st.Size == f.size && st.Mtim.Nano() == f.mtime
 }
 
 // FD is the descriptor.

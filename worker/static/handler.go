@@ -94,7 +94,7 @@ func (h *Handler) Serve(x *serve.Exchange) {
 		}
 	}
 	e := h.entries[string(name)]
-	if e != nil && x.Now()-e.checked < h.cache.revalidate {
+	if e != nil && x.Now()-e.checked < h.cache.revalidate && (e.file == nil || e.file.Intact()) {
 		e.used = true
 		e.answer(x)
 		return
