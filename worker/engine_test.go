@@ -36,8 +36,10 @@ type engine struct {
 	closedc chan struct{}
 }
 
-func (e *engine) Done(*conn.Conn, *serve.Exchange, int64) { e.done.Add(1) }
-func (e *engine) Refused(*conn.Conn, http1.Reason)        {}
+func (e *engine) Done(*conn.Conn, *serve.Exchange, int64)    { e.done.Add(1) }
+func (e *engine) Refused(*conn.Conn, http1.Reason)           {}
+func (e *engine) Rejected(*conn.Conn, int)                   {}
+func (e *engine) Aborted(*conn.Conn, *serve.Exchange, int64) {}
 
 func (e *engine) Closed(*conn.Conn) {
 	e.closed.Add(1)

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -21,11 +22,23 @@ func (w *worker) Done(c *conn.Conn, x *serve.Exchange, body int64) {
 	}
 }
 
-// Refused counts a request that was not understood.
-func (w *worker) Refused(_ *conn.Conn, r http1.Reason) {
-	w.cell.ParseError(int(r))
-	w.cell.Request(-1, r.Status(), 0)
+// Refused counts a head or a body that was not understood.
+func (w *worker) Refused(_ *conn.Conn, r http1.Reason) { w.cell.ParseError(int(r)) }
+
+// Rejected counts an answer to what was no request, and writes its line.
+func (w *worker) Rejected(c *conn.Conn, code int) {
+	w.cell.Request(-1, code, 0)
+	if log := w.logs.all; log != nil {
+		log.Append(&logging.Record{
+			Time: time.Unix(0, w.srv.Now+w.wall), Client: w.logs.address(c.Peer),
+			Scheme: schemeHTTP, Status: code, Worker: w.begin.Slot,
+		})
+		w.flushLogsSoon()
+	}
 }
+
+// Aborted counts an exchange whose client did not get all of its answer.
+func (w *worker) Aborted(c *conn.Conn, x *serve.Exchange, body int64) { w.Done(c, x, body) }
 
 // Closed counts a connection out.
 func (w *worker) Closed(*conn.Conn) {
@@ -99,6 +112,15 @@ func siteNamed(c *conf.Config, name string) int {
 	return -1
 }
 
+// address is the client as text, valid until the next call.
+func (a *accessLogs) address(client netip.Addr) []byte {
+	a.client = a.client[:0]
+	if client.IsValid() {
+		a.client = client.AppendTo(a.client)
+	}
+	return a.client
+}
+
 func (a *accessLogs) each(f func(*logging.Access)) {
 	if a.all != nil {
 		f(a.all)
@@ -119,13 +141,9 @@ func (w *worker) writeAccess(log *logging.Access, x *serve.Exchange, body, took 
 	a := &w.logs
 	agent, _ := x.Req.Header("user-agent")
 	referer, _ := x.Req.Header("referer")
-	a.client = a.client[:0]
-	if x.Req.Client.IsValid() {
-		a.client = x.Req.Client.AppendTo(a.client)
-	}
 	r := logging.Record{
 		Time:   time.Unix(0, w.srv.Now+w.wall),
-		Client: a.client, Method: x.Req.MethodBytes(), Scheme: schemeHTTP,
+		Client: a.address(x.Req.Client), Method: x.Req.MethodBytes(), Scheme: schemeHTTP,
 		Host: x.Req.HostBytes(), Path: x.Req.Target.Of(x.Req.Buf), Protocol: protocols[x.Req.Minor&1],
 		Status: x.Res.Status, Bytes: body, DurationUS: took / 1000,
 		UserAgent: agent, Referer: referer, Worker: w.begin.Slot,
@@ -137,14 +155,21 @@ func (w *worker) writeAccess(log *logging.Access, x *serve.Exchange, body, took 
 		}
 	}
 	log.Append(&r)
-	if !a.armed {
-		a.armed = true
-		w.loop.Timer(int64(accessDelay), func() int64 {
-			a.armed = false
-			a.each((*logging.Access).Flush)
-			return 0
-		})
+	w.flushLogsSoon()
+}
+
+// flushLogsSoon makes sure that the lines at hand are written.
+func (w *worker) flushLogsSoon() {
+	a := &w.logs
+	if a.armed {
+		return
 	}
+	a.armed = true
+	w.loop.Timer(int64(accessDelay), func() int64 {
+		a.armed = false
+		a.each((*logging.Access).Flush)
+		return 0
+	})
 }
 
 var (

@@ -56,9 +56,11 @@ func (s *sinkhole) Abort()                                      {}
 
 type deaf struct{}
 
-func (deaf) Done(*conn.Conn, *serve.Exchange, int64) {}
-func (deaf) Refused(*conn.Conn, http1.Reason)        {}
-func (deaf) Closed(*conn.Conn)                       {}
+func (deaf) Done(*conn.Conn, *serve.Exchange, int64)    {}
+func (deaf) Refused(*conn.Conn, http1.Reason)           {}
+func (deaf) Rejected(*conn.Conn, int)                   {}
+func (deaf) Aborted(*conn.Conn, *serve.Exchange, int64) {}
+func (deaf) Closed(*conn.Conn)                          {}
 
 // The request that wrk sends, and one of a browser's size.
 const (

@@ -27,6 +27,7 @@ func (c *Conn) answerAndClose(code int) {
 	c.dropExchange()
 	c.save(nil)
 	c.last = true
+	s.Observer.Rejected(c, code)
 	s.out, _ = serve.ErrorPage(code).Append(s.out, s.date[:], optionClose, nil, false)
 	if c.flush() {
 		c.linger()
@@ -89,6 +90,9 @@ func (c *Conn) end(reset bool) {
 	if c.state == Closed {
 		return
 	}
+	if c.state == Busy && c.x != nil {
+		c.reportAborted()
+	}
 	c.setState(Closed)
 	if reset {
 		c.t.Abort()
@@ -105,6 +109,24 @@ func (c *Conn) end(reset bool) {
 		c.recycle()
 	}
 }
+
+// reportAborted tells of the exchange that the end of the connection ends.
+func (c *Conn) reportAborted() {
+	x := c.x
+	switch {
+	case !c.began:
+		x.Res.Status = statusGone
+		c.srv.Observer.Aborted(c, x, 0)
+	case c.ended && len(c.out)+len(c.rest) == 0:
+		c.srv.Observer.Done(c, x, c.sent) // only the request's body was not whole
+	default:
+		c.srv.Observer.Aborted(c, x, c.sent)
+	}
+}
+
+// statusGone is what nginx's users know for a client that did not wait for its
+// answer. It is never sent.
+const statusGone = 499
 
 // leave lets go of an exchange whose client went away.
 func (c *Conn) leave(x *serve.Exchange) {

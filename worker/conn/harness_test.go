@@ -28,6 +28,8 @@ type host struct {
 
 	done, closed int
 	refused      []string
+	rejected     []int
+	aborted      []end
 	heads        int   // of them
 	codes        []int // of the responses that were handed over whole
 	accepted     int
@@ -80,7 +82,17 @@ func (w *host) Done(_ *conn.Conn, x *serve.Exchange, _ int64) {
 	w.done++
 	w.codes = append(w.codes, x.Res.Status)
 }
-func (w *host) Closed(*conn.Conn) { w.closed++ }
+func (w *host) Closed(*conn.Conn)               { w.closed++ }
+func (w *host) Rejected(_ *conn.Conn, code int) { w.rejected = append(w.rejected, code) }
+func (w *host) Aborted(_ *conn.Conn, x *serve.Exchange, body int64) {
+	w.aborted = append(w.aborted, end{x.Res.Status, body})
+}
+
+// end is how an exchange ended whose response did not go whole.
+type end struct {
+	status int
+	body   int64
+}
 
 func (w *host) Refused(c *conn.Conn, r http1.Reason) {
 	w.refused = append(w.refused, r.String())

@@ -35,6 +35,12 @@ type Observer interface {
 	// Refused: a head or a body's framing was not understood. For a body, but
 	// not for a head, c has an exchange and Done follows.
 	Refused(c *Conn, r http1.Reason)
+	// Rejected: the client got this status without an exchange, since there
+	// was no head to make one of.
+	Rejected(c *Conn, code int)
+	// Aborted: the exchange ended before its response was whole, after this
+	// many bytes of body. The status is 499 when none of it was sent.
+	Aborted(c *Conn, x *serve.Exchange, body int64)
 	// Closed: the connection is gone.
 	Closed(c *Conn)
 }

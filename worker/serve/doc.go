@@ -17,8 +17,11 @@
 //     from a callback. A handler that returns without an answer and without
 //     anything outstanding is a defect and the client gets 500.
 //   - Byte slices of the request are views into the connection's buffers. They
-//     are valid until the exchange ends, and must not be kept after it.
-//   - Bytes given as a response body must not change until the exchange ends.
+//     are valid until the handler returns or the callback ends, and are to be
+//     fetched again in the next callback: what they point into moves when an
+//     exchange waits.
+//   - Bytes given as a response body must not change until the exchange ends,
+//     so they must not be such a view.
 //
 // It does not write framing: Content-Length, Transfer-Encoding, Connection and
 // Date belong to the carrier. It keeps no state between exchanges but the pool
