@@ -1,7 +1,9 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"srvctl/conf"
@@ -39,13 +41,27 @@ func (w *worker) buildSite() (serve.Handler, error) {
 			r := &s.Routes[j]
 			h, err := w.buildHandler(r, files)
 			if err != nil {
-				return nil, fmt.Errorf("%s: route %q: %w", r.Pos, r.Match, err)
+				return nil, explain(r, err)
 			}
 			sites[i].Routes = append(sites[i].Routes, route.Route{Methods: r.Methods, Pattern: r.Pattern, Handler: h})
 			w.routeNames[i] = append(w.routeNames[i], []byte(r.Match))
 		}
 	}
 	return route.New(sites, len(c.Listeners))
+}
+
+// explain says where a route that cannot be served was written, and what to do
+// when that is a matter of who this process is.
+func explain(r *conf.Route, err error) error {
+	where := ""
+	if r.Pos.File != "" {
+		where = r.Pos.String() + ": "
+	}
+	todo := ""
+	if errors.Is(err, os.ErrPermission) {
+		todo = fmt.Sprintf(": workers run as uid %d: let that user enter the folder and those above it, or set `user`", os.Geteuid())
+	}
+	return fmt.Errorf("%sroute %q: %w%s", where, r.Match, err, todo)
 }
 
 func (w *worker) listenerNumbers(names []string) []int {

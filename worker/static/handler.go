@@ -41,6 +41,13 @@ type Handler struct {
 // New opens the root.
 func New(o Options) (*Handler, error) {
 	r, err := openRoot(o.Root, probe(), true)
+	if err == nil {
+		// A folder can be opened for looking by whoever cannot enter it. Then
+		// every file would be forbidden, which nobody means.
+		if err = r.mayEnter(); err != nil {
+			r.release()
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("files: root %s: %w", o.Root, err)
 	}

@@ -59,6 +59,11 @@ type root struct {
 	holders  int
 }
 
+// mayEnter reports an error when this process may not open what is in the root.
+func (r *root) mayEnter() error {
+	return unix.Faccessat(r.fd, ".", unix.X_OK, 0)
+}
+
 // openRoot opens a folder. Without wait it fails with EAGAIN where it would
 // have to.
 func openRoot(path string, mode opening, wait bool) (*root, error) {
