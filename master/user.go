@@ -92,11 +92,11 @@ func number(id string) uint32 {
 // would keep the server from starting, warnings what would be less than
 // configured. It changes nothing.
 func CheckHost(c *conf.Config) (warnings []string, err error) {
-	_, note, err := workerUser(c.User)
+	user, note, err := workerUser(c.User)
 	for _, w := range []string{FilesNote(c), note} {
 		if w != "" {
 			warnings = append(warnings, w)
 		}
 	}
-	return warnings, err
+	return append(warnings, unreachable(c, user)...), err
 }
