@@ -165,7 +165,7 @@ func newMaster(o Options) *master {
 		events:   make(chan event, maxEvents),
 		donec:    make(chan struct{}),
 		counts:   make(chan func(), maxCounts),
-		env:      env{listen: (*sock.Set).Listen, leave: (*sock.Set).Close, open: openLog},
+		env:      env{listen: (*sock.Set).Listen, leave: (*sock.Set).Leave, open: openLog},
 		gen:      &generation{number: 1, config: cfg, sealed: -1, layout: layoutOf(o)},
 		hostFD:   -1,
 	}

@@ -75,6 +75,7 @@ func (m *master) drain(now time.Time, e stopRequest) {
 	m.setPhase(phaseStopping)
 	m.stop.began = now
 	m.notify("STOPPING=1")
+	m.leaveListeners() // first, so that the last to hold a socket is a worker, which empties its queue
 	cfg := m.gen.config
 	limit := m.drainTimeout(e)
 	order := control.Drain{Timeout: limit, Idle: cfg.Drain.Idle, Delay: cfg.Drain.Delay, Why: control.WhyStop}
@@ -92,14 +93,14 @@ func (m *master) drain(now time.Time, e stopRequest) {
 	if e.hard {
 		m.harden(now)
 	}
-	m.leaveListeners()
 	m.settle()
 }
 
-// leaveListeners gives up the sockets as soon as the workers have been told to
-// drain. They live on in the workers, which empty their queues and then close
-// them too; from then on clients are refused at once. Copies kept here would
-// let them connect, and hang until the last worker has drained.
+// leaveListeners gives up the sockets before the workers are told to drain.
+// They live on in the workers, which empty their queues and then close them
+// too; from then on clients are refused at once. Copies kept here would let
+// them connect, and hang until the last worker has drained, or be reset when
+// this process closes a queue after everybody who empties it has gone.
 func (m *master) leaveListeners() {
 	for _, l := range m.listeners {
 		m.env.leave(l.set)

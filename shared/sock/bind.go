@@ -174,12 +174,18 @@ func (s *Set) unchallenged() error {
 	return s.refused(err)
 }
 
+// Leave closes the sockets, which live on in the processes that hold copies.
+// A unix: socket's file stays, so that clients still reach those. Close ends it.
+func (s *Set) Leave() {
+	closeAll(s.Files)
+	s.Files, s.listening = nil, nil
+}
+
 // Close closes the sockets and removes a unix: socket's file, if it is still
 // the one that Bind made. It never calls shutdown, which would break the
 // queue for all who hold copies.
 func (s *Set) Close() {
-	closeAll(s.Files)
-	s.Files, s.listening = nil, nil
+	s.Leave()
 	s.file.remove(s.target.path)
 	s.file = fileID{}
 }

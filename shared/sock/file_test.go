@@ -51,6 +51,10 @@ func TestUnixSocketIsOneForAllSlots(t *testing.T) {
 	if err := s.Grow(8); err != nil || len(s.Files) != 1 {
 		t.Errorf("Grow of a shared listener: %v, %d sockets", err, len(s.Files))
 	}
+	s.Leave()
+	if !exists(path) {
+		t.Error("the file is gone after Leave, when others may still accept")
+	}
 	s.Close()
 	if exists(path) {
 		t.Error("the file is still there after Close")

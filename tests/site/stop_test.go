@@ -212,7 +212,8 @@ func TestStopCutsWhatDoesNotEnd(t *testing.T) {
 func TestStopAfterDelay(t *testing.T) {
 	t.Parallel()
 	const delay = 2 * time.Second // far longer than what is done meanwhile takes
-	s := harness.Start(t, harness.Options{Config: strings.Replace(stopping, "idle: 500ms", "idle: 100ms, delay: 2s", 1)})
+	s := harness.Start(t, harness.Options{Config: strings.NewReplacer("idle: 500ms", "idle: 100ms, delay: 2s",
+		`"@http@"}`, `"@http@"}, local: {address: "unix:@dir@/web.sock"}`).Replace(stopping)})
 	c := connect(t, "tcp", s.Addr("http"))
 	began := time.Now()
 	s.Signal(syscall.SIGTERM)
@@ -224,6 +225,7 @@ func TestStopAfterDelay(t *testing.T) {
 	}
 	if time.Since(began) < delay/2 {
 		wantPage(t, s, "/hello", 200, "hello\n") // a new connection is still welcome
+		must(t, connect(t, "unix", s.Dir+"/web.sock").want("/hello", 200, "hello\n"))
 	}
 	if code := s.AwaitExit(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
