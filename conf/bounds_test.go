@@ -35,7 +35,7 @@ func TestBounds(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if testing.Short() && tt.name == "an alias bomb of routes" {
-				t.Skip("seconds under the race detector")
+				t.Skip("takes seconds under the race detector; `make test` runs it without")
 			}
 			problems := problemsOf(t, tt.yaml)
 			if !problems.Failed() || !strings.Contains(problems.Error(), tt.want) {

@@ -25,7 +25,7 @@ func manyRoutes(n int) string {
 // square.
 func TestManyRoutes(t *testing.T) {
 	if testing.Short() {
-		t.Skip("long")
+		t.Skip("the time is not that of the product under the race detector; `make test` runs it without")
 	}
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "srvctl.yaml"), manyRoutes(100_000))

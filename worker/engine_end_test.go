@@ -121,7 +121,7 @@ func TestStuckReader(t *testing.T) {
 // the kernel's buffer is so large that nothing can be written for many windows.
 func TestSlowButDecentReader(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes three windows")
+		t.Skip("waits for three windows of the minimum rate; `make test` runs it without -short")
 	}
 	e := newEngine(t, func(x *serve.Exchange) { x.Stream(&tape{length: 1 << 30}, 1<<30) })
 	tickc := make(chan struct{}, 100)

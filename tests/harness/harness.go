@@ -91,16 +91,6 @@ func Binary(t testing.TB) string {
 	return path
 }
 
-// Root returns the top folder of the clone.
-func Root(t testing.TB) string {
-	t.Helper()
-	root, err := clone.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return root
-}
-
 // Tool returns the path of a foreign program (wrk, nginx, chromium, ...), or
 // ends the test as not run.
 func Tool(t testing.TB, name string) string {

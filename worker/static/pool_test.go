@@ -217,7 +217,7 @@ func TestBrokenFileIsNotWaitedForTwice(t *testing.T) {
 func TestFilesInMemoryNeedNoPool(t *testing.T) {
 	root, err := os.MkdirTemp("/dev/shm", "static")
 	if err != nil {
-		t.Skip(err)
+		t.Skip("NOT RUN: no file system in memory: ", err)
 	}
 	defer os.RemoveAll(root)
 	put(t, root, "f=content")
