@@ -149,19 +149,23 @@ func (c *coder) names(field string, v *[]string, limit int) {
 	}
 }
 
-func (c *coder) slots(field string, v *[]int) {
-	n := c.count(field, len(*v), MaxSlots)
+func (c *coder) slots(field string, v *[]int)     { c.indexes(field, v, MaxSlots) }
+func (c *coder) listeners(field string, v *[]int) { c.indexes(field, v, MaxListeners) }
+
+// indexes moves a list of at most limit numbers that are below limit.
+func (c *coder) indexes(field string, v *[]int, limit int) {
+	n := c.count(field, len(*v), limit)
 	if c.reading {
 		*v = nil
 	}
 	for i := 0; i < n && c.err == nil; i++ {
-		var slot int
+		var index int
 		if !c.reading {
-			slot = (*v)[i]
+			index = (*v)[i]
 		}
-		slot = int(c.signed(field, int64(slot), 2, MaxSlots-1))
+		index = int(c.signed(field, int64(index), 2, uint64(limit-1)))
 		if c.reading {
-			*v = append(*v, slot)
+			*v = append(*v, index)
 		}
 	}
 }

@@ -30,9 +30,9 @@
 //	              +-------------------+
 //	6  accept     | slots             |
 //	              +-- list of 2 B ----+
-//	              +-----------+-----------+-----------+-----------+
-//	7  drain      | timeout 8 | idle 8    | delay 8   | why       |
-//	              +-- time ---+-- time ---+-- time ---+--- str ---+
+//	              +-----------+-----------+-----------+---------+-----------------+
+//	7  drain      | timeout 8 | idle 8    | delay 8   | why     | empty           |
+//	              +-- time ---+-- time ---+-- time ---+-- str --+-- list of 2 B --+
 //
 // Worker to master:
 //
@@ -54,6 +54,10 @@
 // string before it takes memory for it, accepts exactly the frames that Append
 // makes (so a frame has one spelling), and says what is wrong with others by a
 // typed error. Decoded messages share no memory with the frame.
+//
+// A listener's sockets are those of the slots from first on. Of a sliced one
+// each belongs to the worker of its slot; of a shared one every worker accepts
+// from all, usually a single one, more if it was sliced before a reload.
 //
 // It does no I/O, reads no clock, keeps no state and starts no goroutine. It
 // does not know which message may follow which, nor which side may send it:

@@ -8,7 +8,7 @@ import (
 // Version is the version of the frames that this package speaks. Master and
 // workers run the same binary image, so another version is a mistake, not
 // something to negotiate.
-const Version = 1
+const Version = 2
 
 // Limits of a frame. Larger things (the configuration, stacks) travel beside
 // it as a sealed memfd.
@@ -20,6 +20,8 @@ const (
 	MaxDescriptors = 128
 	// MaxSlots of a server.
 	MaxSlots = 1024
+	// MaxListeners of a configuration: a drain may have to name them all.
+	MaxListeners = 4096
 	// MaxName is the longest name, key or address in bytes.
 	MaxName = 1024
 	// MaxText is the longest free text in bytes; Append cuts longer ones.

@@ -34,7 +34,7 @@ type Listener struct {
 	Number  int // index among the listeners of the configuration
 	Name    string
 	Address string // as bound: port 0 is resolved
-	Shared  bool   // one socket for all slots; then First is 0 and Count 1
+	Shared  bool   // every worker accepts from all of its sockets, which is one unless it was sliced before
 	First   int
 	Count   int // at least 1
 }
@@ -62,12 +62,18 @@ type Accept struct {
 	Slots []int
 }
 
-// Drain makes the worker stop accepting, finish what is in flight and exit.
+// Drain makes the worker stop accepting, finish what is in flight and exit. It
+// may come again to a worker that drains: then it counts from its arrival, and
+// only ever makes the end come sooner.
 type Drain struct {
-	Timeout time.Duration // for everything
-	Idle    time.Duration // how long connections that cannot move may stay idle
+	Timeout time.Duration // for everything; 0 for no limit
+	Idle    time.Duration // the silence after which an idle connection is closed; 0 for at once
 	Delay   time.Duration // how long readiness is false before it begins
 	Why     string        // WhyStop or WhyReload
+	// Empty are the numbers of the listeners that nobody else will serve: what
+	// waits in their queues is accepted before they are closed. The queues of
+	// the others belong to a successor.
+	Empty []int
 }
 
 // Ready answers Prepare: everything is built, nothing is accepted yet.
@@ -136,7 +142,7 @@ func (m *Begin) fields(c *coder) {
 }
 
 func (m *Listener) fields(c *coder) {
-	c.integer("number", &m.Number, maxInt)
+	c.integer("number", &m.Number, MaxListeners-1)
 	c.name("name", &m.Name)
 	c.name("address", &m.Address)
 	c.boolean("shared", &m.Shared)
@@ -144,7 +150,6 @@ func (m *Listener) fields(c *coder) {
 	c.integer("count", &m.Count, MaxDescriptors)
 	c.check("count", m.Count > 0, "is 0")
 	c.check("count", m.First+m.Count <= MaxSlots, "goes beyond the last slot")
-	c.check("shared", !m.Shared || m.First == 0 && m.Count == 1, "has more than one socket")
 }
 
 func (m *Logs) fields(c *coder)    { c.names("names", &m.Names, MaxDescriptors) }
@@ -157,6 +162,7 @@ func (m *Drain) fields(c *coder) {
 	c.duration("idle", &m.Idle)
 	c.duration("delay", &m.Delay)
 	c.name("why", &m.Why)
+	c.listeners("empty", &m.Empty)
 }
 
 func (m *Ready) fields(c *coder)   { c.bits("checksum", &m.Checksum) }

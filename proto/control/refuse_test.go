@@ -27,12 +27,15 @@ func TestAppendRefuses(t *testing.T) {
 		{"a listener without sockets", control.Listener{}, "listener frame: count is 0"},
 		{"more sockets than can travel", control.Listener{Count: 129}, "listener frame: count is 129, at most 128 is allowed"},
 		{"sockets beyond the last slot", control.Listener{First: 1000, Count: 100}, "listener frame: count goes beyond the last slot"},
-		{"a shared listener with two sockets", control.Listener{Shared: true, Count: 2}, "listener frame: shared has more than one socket"},
+		{"a listener beyond the last", control.Listener{Number: control.MaxListeners, Count: 1}, "listener frame: number is 4096, at most 4095 is allowed"},
 		{"more logs than can travel", control.Logs{Names: make([]string, 129)}, "logs frame: names count is 129, at most 128 is allowed"},
 		{"more than a frame holds", control.Logs{Names: many}, "logs frame of 131338 bytes, want 8 to 65536"},
 		{"too many slots", control.Commit{Accept: make([]int, 1025)}, "commit frame: accept count is 1025, at most 1024 is allowed"},
 		{"a slot in a list beyond the last", control.Accept{Slots: []int{0, 1024}}, "accept frame: slots is 1024, at most 1023 is allowed"},
 		{"a negative slot in a list", control.Accept{Slots: []int{0, -1}}, "accept frame: slots is -1, negative"},
+		{"too many listeners to empty", control.Drain{Empty: make([]int, 4097)}, "drain frame: empty count is 4097, at most 4096 is allowed"},
+		{"a listener to empty beyond the last", control.Drain{Empty: []int{0, 4096}}, "drain frame: empty is 4096, at most 4095 is allowed"},
+		{"a negative listener to empty", control.Drain{Empty: []int{-1}}, "drain frame: empty is -1, negative"},
 		{"a negative time", control.Drain{Idle: -1}, "drain frame: idle is -1, negative"},
 		{"a pointer", &control.Ready{}, "ready frame: message is a *control.Ready, want the value itself"},
 	} {
@@ -64,8 +67,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"nothing", nil, "control frame of 0 bytes, want 8 to 65536"},
 		{"half a header", []byte{control.Version, 4, 0}, "control frame of 3 bytes, want 8 to 65536"},
 		{"more than a frame", append(header(control.TypePrepare), make([]byte, control.MaxFrame)...), "control frame of 65544 bytes, want 8 to 65536"},
-		{"another version", with(header(control.TypePrepare), 0, 2), "control frame of version 2, this binary speaks version 1"},
-		{"another version, however short", []byte{9}, "control frame of version 9, this binary speaks version 1"},
+		{"another version", with(header(control.TypePrepare), 0, 1), "control frame of version 1, this binary speaks version 2"},
+		{"another version, however short", []byte{9}, "control frame of version 9, this binary speaks version 2"},
 		{"type zero", header(0), "control frame of unknown type 0"},
 		{"a type of tomorrow", header(200), "control frame of unknown type 200"},
 		{"reserved bits", with(header(control.TypePrepare), 3, 1), "prepare frame: header has bits set that this version does not know"},
@@ -80,7 +83,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a number above its bound", header(control.TypeDrained, 0, 0, 0, 0x80, 0, 0, 0, 0), "drained frame: finished is 2147483648, at most 2147483647 is allowed"},
 		{"a time above its bound", header(control.TypeDrain, 0, 0, 0, 0, 0, 0, 0, 0x80), "drain frame: timeout is 9223372036854775808, at most 9223372036854775807 is allowed"},
 		{"a flag of 2", header(control.TypeListener, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0), "listener frame: shared is 2, at most 1 is allowed"},
-		{"a shared listener of slot 1", header(control.TypeListener, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0), "listener frame: shared has more than one socket"},
+		{"a listener without a socket", header(control.TypeListener, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0), "listener frame: count is 0"},
+		{"a list of listeners cut off", header(control.TypeDrain, append(make([]byte, 26), 2, 0, 7, 0)...), "drain frame: empty needs 2 bytes, 0 are left"},
 	} {
 		m, err := control.Decode(c.frame)
 		if err == nil || err.Error() != c.want {
@@ -94,8 +98,8 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestDecodeErrorsHaveTypes(t *testing.T) {
 	var version *control.VersionError
-	if _, err := control.Decode([]byte{2, 1, 0, 0, 8, 0, 0, 0}); !errors.As(err, &version) || version.Version != 2 {
-		t.Errorf("version 2: error %#v, want a VersionError", err)
+	if _, err := control.Decode([]byte{1, 1, 0, 0, 8, 0, 0, 0}); !errors.As(err, &version) || version.Version != 1 {
+		t.Errorf("version 1: error %#v, want a VersionError", err)
 	}
 	var unknown *control.TypeError
 	if _, err := control.Decode([]byte{control.Version, 99, 0, 0, 8, 0, 0, 0}); !errors.As(err, &unknown) || unknown.Type != 99 {
