@@ -205,13 +205,15 @@ func gone(pid int, limit time.Duration) bool {
 	return n == 1
 }
 
+// workerVariables are those of the master's environment that workers get too.
+var workerVariables = []string{"GODEBUG", "GOGC", "GOMEMLIMIT", "GOTRACEBACK", "GOCOVERDIR", "GORACE", "TZ"}
+
 // workerEnviron is the environment of a worker. The master's own may hold
 // secrets that the configuration refers to; a worker gets them, where it needs
 // them, with the configuration.
 func workerEnviron() []string {
-	kept := []string{"GODEBUG", "GOGC", "GOMEMLIMIT", "GOTRACEBACK", "GOCOVERDIR", "GORACE", "TZ"}
 	environ := []string{"GOMAXPROCS=" + strconv.Itoa(workerProcs)}
-	for _, name := range kept {
+	for _, name := range workerVariables {
 		if value, ok := os.LookupEnv(name); ok {
 			environ = append(environ, name+"="+value)
 		}

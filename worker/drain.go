@@ -22,6 +22,7 @@ func (w *worker) beginDrain(m control.Drain) {
 	if w.drain != nil {
 		return
 	}
+	fault(atDrain)
 	w.drain = &draining{order: m}
 	w.notReady = true
 	if m.Delay > 0 {

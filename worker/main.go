@@ -26,6 +26,7 @@ const (
 // Main runs a worker process and returns its exit code. The environment is
 // the one the master makes: the descriptors above and nothing else.
 func Main() int {
+	fault(atStart)
 	// The master's orders come through the control channel; a terminal's
 	// signals are for the master.
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE)
@@ -94,7 +95,7 @@ func (w *worker) prepare() error {
 	w.woken(w.loop.Now())
 	w.loop.Woken, w.loop.Turn = w.woken, w.turn
 	beat := int64(w.conf.Heartbeat.Interval)
-	w.loop.Timer(beat, func() int64 { return beat }) // a turn is a beat
+	w.loop.Timer(beat, func() int64 { fault(atServing); return beat }) // a turn is a beat
 	return nil
 }
 

@@ -61,7 +61,7 @@ func (w *worker) receiveOrders() error {
 			if w.conf == nil || w.log == nil {
 				return errors.New("told to prepare without configuration or log")
 			}
-			return nil
+			return faultErr(atPrepare)
 		default:
 			closeAll(fds)
 			return fmt.Errorf("unexpected order %T before prepare", m)
@@ -124,6 +124,7 @@ func (w *worker) obey(m control.Message, fds []int) {
 	var err error
 	switch m := m.(type) {
 	case control.Commit:
+		fault(atCommit)
 		if err = w.acceptFrom(m.Accept); err == nil {
 			err = w.tell(control.Serving{})
 		}
@@ -171,6 +172,7 @@ func (w *worker) tell(m control.Message) error {
 // tellReady is the last thing before the loop runs; from then on sending must
 // not wait.
 func (w *worker) tellReady() error {
+	fault(atReady)
 	if err := w.tell(control.Ready{Checksum: w.checksum}); err != nil {
 		return err
 	}
