@@ -20,6 +20,9 @@
 // are ended by their own id only. A server that does not stop when told, and
 // any process that outlives its server, fails the test.
 //
+// Servers whose workers fail on purpose are Options.Faults and Server.Fault;
+// their binary is built beside the other.
+//
 // What it does not do: it imports nothing of the server, so no test can pass
 // by sharing a mistake with it.
 //

@@ -91,6 +91,17 @@ func Binary(t testing.TB) string {
 	return path
 }
 
+// FaultyBinary returns the path of a binary whose workers fail on purpose: see
+// Options.Faults.
+func FaultyBinary(t testing.TB) string {
+	t.Helper()
+	path, err := clone.FaultyBinary(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // Tool returns the path of a foreign program (wrk, nginx, chromium, ...), or
 // ends the test as not run.
 func Tool(t testing.TB, name string) string {

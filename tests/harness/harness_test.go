@@ -59,6 +59,33 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// After the end of the master alone the next one can be started at once.
+func TestKillMaster(t *testing.T) {
+	s := harness.Start(t, harness.Options{Config: config})
+	old := s.Workers()
+	rest := s.KillMaster()
+	s.Launch()
+	s.AwaitReady()
+	rest()
+	for _, w := range old {
+		if _, there := proc.Read(w.PID); there {
+			t.Errorf("worker %v outlived its master", w)
+		}
+	}
+	if code, _ := harness.Get(t, s.URL("http", "/")); code != 200 {
+		t.Errorf("the next one answers with %d", code)
+	}
+}
+
+// The server can be started through another program, whose process it becomes.
+func TestBefore(t *testing.T) {
+	s := harness.Start(t, harness.Options{Config: config, Before: []string{"sh", "-c", `echo through >&2; exec "$@"`, "sh"}})
+	s.AwaitStderr("through")
+	if p, _ := proc.Read(s.PID()); !strings.HasPrefix(p.Command, s.Binary+" start ") {
+		t.Errorf("the process is %v", p)
+	}
+}
+
 func TestConfigNames(t *testing.T) {
 	s := harness.Prepare(t, harness.Options{Config: "a: \"@one@\"\nb: \"[::1]:@one.port@\"\nroot: @dir@/www\nadmin: {address: \"\"}\n", Files: map[string]string{"www/x": "y"}})
 	raw, err := os.ReadFile(s.Config)

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -29,14 +30,20 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// await returns true when the text has come, false when the time is over or
-// the writer has gone without it.
-func (o *output) await(text string, limit time.Duration, gone <-chan struct{}) bool {
+func (o *output) length() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Len()
+}
+
+// await returns true when the text has come after the first from bytes, false
+// when the time is over or the writer has gone without it.
+func (o *output) await(from int, text *regexp.Regexp, limit time.Duration, gone <-chan struct{}) bool {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	for {
 		o.mu.Lock()
-		have := strings.Contains(o.text.String(), text)
+		have := text.MatchString(o.text.String()[from:])
 		if o.more == nil {
 			o.more = make(chan struct{})
 		}
@@ -48,7 +55,7 @@ func (o *output) await(text string, limit time.Duration, gone <-chan struct{}) b
 		select {
 		case <-more:
 		case <-gone:
-			return strings.Contains(o.String(), text)
+			return text.MatchString(o.String()[from:])
 		case <-deadline.C:
 			return false
 		}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,6 +41,11 @@ type Options struct {
 	Args, Env []string
 	// UID runs the server as another user than root, where the test is root.
 	UID uint32
+	// Faults starts a binary whose workers fail as Server.Fault says.
+	Faults bool
+	// Before is a command that the server's own command line is appended to and
+	// that becomes the server by exec: unshare, prlimit.
+	Before []string
 }
 
 // Server is a running master with its workers. Its methods end the test when
@@ -73,7 +80,13 @@ func Start(t testing.TB, o Options) *Server {
 // tests that run verbs like check, or start in a way of their own.
 func Prepare(t testing.TB, o Options) *Server {
 	t.Helper()
-	s := &Server{t: t, options: o, Binary: Binary(t), Dir: Dir(t), ports: map[string]int{}}
+	s := &Server{t: t, options: o, Dir: Dir(t), ports: map[string]int{}}
+	if o.Faults {
+		s.Binary = FaultyBinary(t)
+		s.options.Env = append(slices.Clip(o.Env), "FAULTS_FILE="+filepath.Join(s.Dir, faultsFile))
+	} else {
+		s.Binary = Binary(t)
+	}
 	s.Socket = filepath.Join(s.Dir, "srvctl.sock")
 	s.Config = filepath.Join(s.Dir, "srvctl.yaml")
 	for name, text := range o.Files {
@@ -129,6 +142,7 @@ func (s *Server) Launch() {
 	s.t.Helper()
 	args := append([]string{"start", "-c", s.Config, "--socket", s.Socket}, s.options.Args...)
 	s.cmd = s.command(context.Background(), args...)
+	s.goThrough(s.options.Before)
 	s.cmd.Stdout, s.cmd.Stderr = &s.stdout, &s.stderr
 	s.cmd.SysProcAttr.Setsid = true
 	// An orphaned worker may hold the pipe of a master that was killed.
@@ -142,6 +156,20 @@ func (s *Server) Launch() {
 		close(gone)
 	}(s.cmd, s.gone)
 	s.t.Cleanup(s.cleanup)
+}
+
+// goThrough makes another program start the server in its own place.
+func (s *Server) goThrough(before []string) {
+	s.t.Helper()
+	if len(before) == 0 {
+		return
+	}
+	path, err := exec.LookPath(before[0])
+	if err != nil {
+		NotRun(s.t, err)
+	}
+	s.cmd.Args = append(slices.Concat(before, []string{s.cmd.Path}), s.cmd.Args[1:]...)
+	s.cmd.Path = path
 }
 
 func (s *Server) command(ctx context.Context, args ...string) *exec.Cmd {
@@ -225,8 +253,18 @@ func (s *Server) Stderr() string { return s.stderr.String() }
 // AwaitStderr waits for a piece of the log.
 func (s *Server) AwaitStderr(text string) {
 	s.t.Helper()
-	if !s.stderr.await(text, readyWithin, s.gone) {
-		s.t.Fatalf("the log never said %q", text)
+	s.AwaitLog(0, regexp.QuoteMeta(text))
+}
+
+// Logged is how much has been logged so far: where AwaitLog is to look from.
+func (s *Server) Logged() int { return s.stderr.length() }
+
+// AwaitLog waits until the log, from a place that Logged gave, has a match of
+// the expression.
+func (s *Server) AwaitLog(from int, expr string) {
+	s.t.Helper()
+	if !s.stderr.await(from, regexp.MustCompile(expr), readyWithin, s.gone) {
+		s.t.Fatalf("the log never said %q", expr)
 	}
 }
 
@@ -287,6 +325,26 @@ func (s *Server) Kill() {
 	s.t.Helper()
 	s.Signal(syscall.SIGKILL)
 	s.AwaitExit()
+}
+
+// KillMaster ends the master alone by SIGKILL, so that another can be launched
+// while the workers it left finish by themselves; rest awaits their end.
+func (s *Server) KillMaster() (rest func()) {
+	s.t.Helper()
+	s.Signal(syscall.SIGKILL)
+	s.stopped = true
+	pid, gone := s.PID(), s.gone
+	if !Poll(goneWithin, func() bool { _, there := proc.Read(pid); return !there }) {
+		s.t.Fatalf("master %d does not end although it was killed", pid)
+	}
+	return func() {
+		s.t.Helper()
+		<-gone // its output, which the workers may hold open for a moment
+		if left := awaitGone(pid); len(left) > 0 {
+			s.t.Errorf("processes outlived the killed master: %v", left)
+			kill(left)
+		}
+	}
 }
 
 // Result is what a command did.

@@ -20,8 +20,14 @@ const (
 	// buildTimeout bounds a build from an empty Go cache on a small machine.
 	buildTimeout = 5 * time.Minute
 	// keptBinaries bounds what old builds may take in .cache.
-	keptBinaries = 6
+	keptBinaries = 12
+	// tags are those of "make build", and the one that lets workers fail on
+	// purpose.
+	tagsWithFaults = "urfave_cli_no_docs,urfave_cli_no_suggest,faults"
 )
+
+// variant says how a binary differs from the one that users have.
+type variant struct{ race, faults bool }
 
 // Binary returns the path of the server's binary, made by "make build", so that
 // the tests test what a user builds. It is built once for one content of the
@@ -33,12 +39,21 @@ func Binary(ctx context.Context) (string, error) {
 	if path := os.Getenv("HARNESS_SRVCTL"); path != "" {
 		return filepath.Abs(path)
 	}
+	return built(ctx, variant{race: os.Getenv("HARNESS_RACE") == "1"})
+}
+
+// FaultyBinary returns the path of a binary whose workers fail where the file
+// named by $FAULTS_FILE says so. It is always made from this clone.
+func FaultyBinary(ctx context.Context) (string, error) {
+	return built(ctx, variant{race: os.Getenv("HARNESS_RACE") == "1", faults: true})
+}
+
+func built(ctx context.Context, v variant) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
 	}
-	race := os.Getenv("HARNESS_RACE") == "1"
-	key, err := sourceKey(root, race)
+	key, err := sourceKey(root, v)
 	if err != nil {
 		return "", err
 	}
@@ -47,7 +62,7 @@ func Binary(ctx context.Context) (string, error) {
 		return "", err
 	}
 	bin := filepath.Join(dir, key, "srvctl")
-	if built(bin) {
+	if isThere(bin) {
 		return bin, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
@@ -57,27 +72,30 @@ func Binary(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	if built(bin) { // by the process that held the lock
+	if isThere(bin) { // made by the process that held the lock
 		return bin, nil
 	}
 	prune(dir)
-	return bin, build(ctx, root, bin, race)
+	return bin, build(ctx, root, bin, v)
 }
 
-func built(bin string) bool {
+func isThere(bin string) bool {
 	info, err := os.Stat(bin)
 	return err == nil && info.Mode().IsRegular()
 }
 
 // build makes bin appear whole or not at all.
-func build(ctx context.Context, root, bin string, race bool) error {
+func build(ctx context.Context, root, bin string, v variant) error {
 	if err := os.MkdirAll(filepath.Dir(bin), 0o755); err != nil {
 		return err
 	}
 	unfinished := bin + ".unfinished"
 	args := []string{"-s", "-C", root, "build", "BINARY=" + unfinished}
-	if race {
+	if v.race {
 		args = append(args, "RACE=1")
+	}
+	if v.faults {
+		args = append(args, "TAGS="+tagsWithFaults)
 	}
 	cmd := exec.CommandContext(ctx, "make", args...)
 	// A make that runs the tests must not lend its job server to this one.
@@ -92,9 +110,9 @@ func build(ctx context.Context, root, bin string, race bool) error {
 }
 
 // sourceKey names the content the binary is made from.
-func sourceKey(root string, race bool) (string, error) {
+func sourceKey(root string, v variant) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, runtime.Version(), runtime.GOARCH, race)
+	fmt.Fprintln(h, runtime.Version(), runtime.GOARCH, v)
 	for _, top := range []string{"go.mod", "go.sum", "Makefile", "conf", "master", "proto", "shared", "worker"} {
 		err := filepath.WalkDir(filepath.Join(root, top), func(path string, d fs.DirEntry, err error) error {
 			switch {
