@@ -68,7 +68,7 @@ func TestKillMaster(t *testing.T) {
 	s.AwaitReady()
 	rest()
 	for _, w := range old {
-		if _, there := proc.Read(w.PID); there {
+		if now, there := proc.Read(w.PID); there && !now.Zombie {
 			t.Errorf("worker %v outlived its master", w)
 		}
 	}
