@@ -8,6 +8,9 @@ import "time"
 type Config struct {
 	File  string   // absolute path of the main file; "" is the embedded default
 	Files []string // all files, the main one first
+	// Watch is all that was read or looked for, also by a Load that failed.
+	// A Config from Decode has none.
+	Watch []Watched `json:"-"`
 
 	Workers       int
 	User          string // "auto" or "user[:group]"

@@ -8,7 +8,8 @@
 // One table (table_*.go) describes every key: its type, default, bounds,
 // meaning, and whether this version has it. Reading, positions, suggestions,
 // environment variables, defaults, `config show`, `config env` and the JSON
-// Schema all come from that table; nothing else knows the keys' names but the
+// Schema all come from that table, and so does Diff, which tells what another
+// configuration would change; nothing else knows the keys' names but the
 // builders (build_*.go), which turn the checked values into a Config.
 //
 // How a configuration comes to be:

@@ -33,9 +33,8 @@ func fuzzSystem(data []byte) *system {
 	}
 }
 
-// FuzzLoad: no file makes Load panic or take long; every problem has a
-// message; what is accepted can be shown and handed to a worker.
-func FuzzLoad(f *testing.F) {
+// seeds are the configurations of the tests.
+func seeds(f *testing.F) (all [][]byte) {
 	files, err := filepath.Glob("testdata/*/*.txtar")
 	if err != nil {
 		f.Fatal(err)
@@ -47,9 +46,18 @@ func FuzzLoad(f *testing.F) {
 		}
 		for _, file := range a.Files {
 			if strings.HasSuffix(file.Name, ".yaml") {
-				f.Add(file.Data)
+				all = append(all, file.Data)
 			}
 		}
+	}
+	return all
+}
+
+// FuzzLoad: no file makes Load panic or take long; every problem has a
+// message; what is accepted can be shown and handed to a worker.
+func FuzzLoad(f *testing.F) {
+	for _, data := range seeds(f) {
+		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		start := time.Now()
@@ -72,8 +80,12 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Decode(encoded); err != nil {
+		back, err := Decode(encoded)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if changes := Diff(back, c); len(changes) > 0 {
+			t.Errorf("decoded it differs: %v", changes)
 		}
 		var shown strings.Builder
 		if err := c.Render(&shown); err != nil {
@@ -83,6 +95,35 @@ func FuzzLoad(f *testing.F) {
 		again.finish(again.readFile("srvctl.yaml", nil, 0), "", nil)
 		if problems := again.sorted(); problems.Failed() {
 			t.Errorf("what is shown is refused: %v\n%s", problems, shown.String())
+		}
+	})
+}
+
+// FuzzDiff: two configurations differ for people if and only if they differ for
+// a worker, in both directions.
+func FuzzDiff(f *testing.F) {
+	all := seeds(f)
+	for i, data := range all {
+		f.Add(data, all[(i+1)%len(all)])
+		f.Add(data, append(append([]byte{}, data...), "  - {match: /added, echo: {}}\n"...))
+	}
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		var both [2]*Config
+		for i, data := range [][]byte{a, b} {
+			l := newLoader(Options{}, fuzzSystem(data))
+			both[i] = l.finish(l.readFile("srvctl.yaml", nil, 0), "", nil)
+			if l.sorted().Failed() {
+				return
+			}
+		}
+		there, back := Diff(both[0], both[1]), Diff(both[1], both[0])
+		if same := Canonical(both[0]) == Canonical(both[1]); same != (len(there) == 0) || same != (len(back) == 0) {
+			t.Errorf("encoded alike: %v; changes there %v, back %v", same, there, back)
+		}
+		for _, c := range there {
+			if line := c.String(); c.Old == c.New || strings.ContainsAny(line, "\n\x00") {
+				t.Errorf("change %q", line)
+			}
 		}
 	})
 }

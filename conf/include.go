@@ -20,6 +20,7 @@ func (l *loader) readFile(name string, via []*source, depth int) *item {
 		return nil
 	}
 	data, err := l.sys.read(abs, maxFileBytes)
+	l.watch(abs, data, err)
 	if err != nil {
 		return fail(Problem{Pos: Pos{File: name}, Message: "cannot be read: " + reason(err),
 			Allowed: "a configuration is a YAML file of at most " + formatSize(maxFileBytes)})
@@ -74,6 +75,9 @@ func (l *loader) matches(pattern *item) []string {
 		return []string{full}
 	}
 	found, err := l.sys.glob(full)
+	if err == nil {
+		l.watched = append(l.watched, Watched{Path: full, Pattern: true})
+	}
 	switch {
 	case err != nil:
 		l.refuse(pattern, quote(pattern.text)+" is not a pattern: "+err.Error(), "wanted: a path with *, ? or [a-z]", "")
@@ -108,6 +112,7 @@ func (l *loader) includeOne(pattern *item, path string, via []*source, depth int
 		return refuse("more than "+itoa(maxFiles)+" files", "")
 	}
 	if _, err := l.sys.stat(path); err != nil {
+		l.watch(path, nil, err)
 		return refuse(shown+" cannot be read: "+reason(err), "wanted: a file, or a pattern such as sites/*.yaml")
 	}
 	return l.readFile(shown, via, depth)

@@ -3,13 +3,14 @@ package conf
 // White box: the table says which keys there are.
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
 
 // TestEveryKeyMatters sets each key of this version to something else than its
-// default and looks whether the Config changes: a key that is read and then
-// forgotten would be a key ignored.
+// default and looks whether the Config changes, and whether Diff says so: a key
+// that is read and then forgotten would be a key ignored.
 func TestEveryKeyMatters(t *testing.T) {
 	dir := t.TempDir()
 	base := []string{
@@ -36,18 +37,14 @@ func TestEveryKeyMatters(t *testing.T) {
 		"log.output": {"log.output=x"}, "access_log.output": {"access_log.output=x"},
 	}
 	handlers := map[string]string{"respond": "[0]", "redirect": "[1]", "files": "[2]", "health": "[3]", "echo": "[4]"}
-	encode := func(set []string) string {
+	with := func(set []string) *Config {
 		c, problems := Load(Options{Dir: dir, Set: set})
 		if problems.Failed() {
 			t.Fatalf("%v: %v", set, problems)
 		}
-		b, err := c.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
+		return c
 	}
-	before := encode(base)
+	before := with(base)
 	schema.walk(func(k *key) {
 		if k.reachable() != ready || k.kind == section {
 			return
@@ -64,10 +61,23 @@ func TestEveryKeyMatters(t *testing.T) {
 			}
 			set = []string{where + "=" + otherValue(k)}
 		}
-		if encode(append(base[:2:2], set...)) == before {
+		after := with(append(base[:2:2], set...))
+		changes := Diff(before, after)
+		if Canonical(after) == Canonical(before) || len(changes) == 0 {
 			t.Errorf("%v changes nothing", set)
 		}
+		// What was changed by its own path is named by it.
+		path, _, _ := strings.Cut(set[0], "=")
+		if k.kind.scalar() && k.name != "match" && len(changes) > 0 && !sameKey(changes[0].Key, path) {
+			t.Errorf("%v is told as %v", set, changes)
+		}
 	})
+}
+
+// sameKey compares the path in a Change with one that counts the elements.
+func sameKey(named, counted string) bool {
+	brackets := regexp.MustCompile(`\[[^]]*\]`)
+	return brackets.ReplaceAllString(named, "[]") == brackets.ReplaceAllString(counted, "[]")
 }
 
 // otherValue is a good value that is not the default.

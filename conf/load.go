@@ -37,7 +37,8 @@ type loader struct {
 	env map[string]string
 
 	files    []*source // in the order of reading
-	bytes    int       // of all files
+	watched  []Watched
+	bytes    int // of all files
 	values   int
 	expanded int
 	// broken: a file could not be read as a whole, so what seems to be missing
@@ -84,7 +85,7 @@ func (l *loader) finish(root *item, file string, set []string) *Config {
 	l.applyEnvironment(root)
 	l.applySet(root, set)
 	l.requireKeys(root)
-	b := &builder{loader: l, root: root, config: &Config{File: file, root: root}}
+	b := &builder{loader: l, root: root, config: &Config{File: file, Watch: l.watched, root: root}}
 	for _, f := range l.files {
 		b.config.Files = append(b.config.Files, f.path)
 	}

@@ -96,9 +96,10 @@ func (r *renderer) line(text, comment string) {
 }
 
 // scalarYAML writes a single value so that it is read as the same again.
-func scalarYAML(it *item) string {
-	v := it.text
-	switch it.key.kind {
+func scalarYAML(it *item) string { return writeYAML(it.key.kind, it.text) }
+
+func writeYAML(k kind, v string) string {
+	switch k {
 	case word:
 		if v != "" && isDigits(v) {
 			return v // a status, which nobody writes in quotes

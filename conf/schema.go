@@ -60,6 +60,8 @@ const (
 	fileOnly
 	// appends is a list that grows when several files have it.
 	appends
+	// restart is a key that a running server keeps as it started with.
+	restart
 )
 
 func (k *key) is(t trait) bool { return k.trait&t != 0 }

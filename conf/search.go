@@ -24,9 +24,11 @@ func (l *loader) search(named string) (string, *Problem) {
 	}
 	for _, name := range []string{localFile, systemFile} {
 		// Anything but "not there" is told when the file is read.
-		if _, err := l.sys.stat(l.inDir(name)); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNotDir) {
+		_, err := l.sys.stat(l.inDir(name))
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNotDir) {
 			return name, nil
 		}
+		l.watch(l.inDir(name), nil, err) // it would go before what is found instead
 	}
 	return "", nil
 }
@@ -36,6 +38,7 @@ func (l *loader) mustBeThere(name, by, next string) *Problem {
 	if err == nil {
 		return nil
 	}
+	l.watch(l.inDir(name), nil, err)
 	return &Problem{Pos: Pos{File: name}, Message: "the file named by " + by + " cannot be read: " + reason(err), Allowed: next}
 }
 

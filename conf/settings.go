@@ -93,14 +93,16 @@ func (it *item) effective() []*item {
 	return all
 }
 
-// has reports whether a default means anything here: TCP listeners have no
-// permission bits, unix ones no reuseport.
+// has reports whether a default means anything here.
 func (it *item) has(k *key) bool {
 	at := it.get("address")
-	if at == nil {
-		return true
-	}
-	file := strings.HasPrefix(at.text, "unix:")
+	return at == nil || k.fits(at.text)
+}
+
+// fits reports whether a key means anything for a listener at an address: TCP
+// listeners have no permission bits, unix ones no reuseport.
+func (k *key) fits(address string) bool {
+	file := strings.HasPrefix(address, "unix:")
 	switch k.name {
 	case "mode", "owner":
 		return file

@@ -41,6 +41,28 @@ func TestManyRoutes(t *testing.T) {
 	}
 }
 
+// TestDiffOfManyRoutes: as above, for what a reload tells of its changes.
+func TestDiffOfManyRoutes(t *testing.T) {
+	many := func(shift int) *conf.Config {
+		c := &conf.Config{Sites: []conf.Site{{Name: "default"}}}
+		for i := range 100_000 {
+			c.Sites[0].Routes = append(c.Sites[0].Routes, conf.Route{Match: fmt.Sprintf("/r/%d", i+shift), Health: &conf.Health{Kind: "live"}})
+		}
+		return c
+	}
+	old, updated := many(0), many(1)
+	start := time.Now()
+	changes := conf.Diff(old, updated)
+	took := time.Since(start)
+	if len(changes) != 2 {
+		t.Errorf("%d changes, want one route that was added and one that was removed", len(changes))
+	}
+	t.Logf("100,000 routes in %v", took)
+	if took > 20*time.Second {
+		t.Errorf("100,000 routes took %v", took)
+	}
+}
+
 func BenchmarkLoad(b *testing.B) {
 	for _, n := range []int{10, 1000, 100_000} {
 		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {

@@ -25,7 +25,7 @@ func TestVariables(t *testing.T) {
 		if !strings.Contains(text.String(), v.Name+" ") || v.Key == "" || v.Type == "" || v.Doc == "" {
 			t.Errorf("variable %+v is incomplete or not in the table", v)
 		}
-		if strings.Contains(v.Name, "SANDBOX") || strings.Contains(v.Name, "WATCH") {
+		if strings.Contains(v.Name, "SANDBOX") || strings.Contains(v.Name, "PER_IP") {
 			t.Errorf("%s is not in this version", v.Name)
 		}
 	}
