@@ -140,6 +140,9 @@ func (s *Server) giveAway() {
 // Launch starts the master in a session of its own and does not wait for it.
 func (s *Server) Launch() {
 	s.t.Helper()
+	if s.cmd == nil {
+		s.t.Cleanup(s.cleanup)
+	}
 	args := append([]string{"start", "-c", s.Config, "--socket", s.Socket}, s.options.Args...)
 	s.cmd = s.command(context.Background(), args...)
 	s.goThrough(s.options.Before)
@@ -155,7 +158,6 @@ func (s *Server) Launch() {
 		cmd.Wait() // what it says is in ProcessState
 		close(gone)
 	}(s.cmd, s.gone)
-	s.t.Cleanup(s.cleanup)
 }
 
 // goThrough makes another program start the server in its own place.
