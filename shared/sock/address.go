@@ -145,13 +145,18 @@ type option struct {
 	text               string
 }
 
-func (t target) options(reuseport bool) []option {
-	list := []option{
+// common are the options of every TCP listener, also of those that were given.
+func (t target) common() []option {
+	return []option{
 		// Restarts are not held up by connections in TIME_WAIT.
 		{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1, "SO_REUSEADDR"},
 		// Once here instead of once per accepted connection.
 		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1, "TCP_NODELAY"},
 	}
+}
+
+func (t target) options(reuseport bool) []option {
+	list := t.common()
 	if t.addr.Addr().Is6() {
 		only := 1
 		if t.dual {

@@ -103,29 +103,6 @@ func TestSharedListenerHasOneSocket(t *testing.T) {
 	}
 }
 
-func TestGrowAddsSlotsToAListeningSet(t *testing.T) {
-	s := bind(t, sliced("127.0.0.1:0"), 1)
-	listen(t, s, 0)
-	if err := s.Grow(3); err != nil {
-		t.Fatal(err)
-	}
-	listen(t, s, 2)
-	seen := map[int]bool{}
-	for range 100 {
-		if err := dial("tcp", s.Bound); err != nil {
-			t.Fatal(err)
-		}
-		slot, _ := accept(t, s.Files...)
-		seen[slot] = true
-	}
-	if !seen[0] || !seen[2] || seen[1] {
-		t.Errorf("connections came to slots %v, want 0 and 2", seen)
-	}
-	if err := s.Listen(3); err == nil {
-		t.Error("Listen on a slot without a socket = nil, want an error")
-	}
-}
-
 func TestSocketsHaveTheirOptions(t *testing.T) {
 	s := bind(t, sliced("127.0.0.1:0"), 2)
 	listen(t, s, 0, 1)
@@ -264,23 +241,6 @@ func TestFailureLeavesNothingOpen(t *testing.T) {
 	if after := openFiles(t); after != before {
 		t.Errorf("%d descriptors open after failures, %d before", after, before)
 	}
-}
-
-func TestFailedGrowChangesNothing(t *testing.T) {
-	s := bind(t, sliced("127.0.0.1:0"), 2)
-	before := openFiles(t)
-	n := 0
-	sock.ReplaceSocket(t, func(family, kind, proto int) (int, error) {
-		if n++; n > 1 {
-			return -1, unix.EMFILE
-		}
-		return unix.Socket(family, kind, proto)
-	})
-	wantRefused(t, s.Grow(5), unix.EMFILE)
-	if after := openFiles(t); after != before || len(s.Files) != 2 {
-		t.Errorf("%d sockets, %d descriptors open, want 2 and %d", len(s.Files), after, before)
-	}
-	listen(t, s, 0, 1)
 }
 
 func TestCloseFreesTheAddress(t *testing.T) {

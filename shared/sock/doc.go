@@ -17,14 +17,21 @@
 //     again. Between that look and listen(2), some microseconds, and from then
 //     on, another server of the same user could still join on purpose. Against
 //     a second srvctl the caller holds the lock.
+//   - A change of a listener's Spec or of the number of slots (Prepare, then
+//     Commit or Rollback) closes no socket that listens, and shows nothing to
+//     clients before Commit. Only a new address makes a new Set: with
+//     BindBeside even one that overlaps an old one of this server.
+//   - Sockets that others made (Adopt) are checked before anything is done with
+//     them, get the options of our own, and stay the giver's where that shows:
+//     a unix: socket's file keeps its mode, its owner and its life.
 //   - A bound socket takes no connection; only Listen makes clients come. Until
 //     then epoll reports EPOLLHUP on it without end, so that a worker must not
 //     watch it yet.
 //   - Sockets are plain TCP, non-blocking and CLOEXEC, and what they accept
 //     inherits TCP_NODELAY. No function calls shutdown, which would end the
 //     queue for every process that holds a copy.
-//   - Every error of Bind and Listen is a *BindError that says who or what is
-//     in the way, as far as /proc tells, and what to do.
+//   - Every error of Bind, Prepare, Adopt and Listen is a *BindError that says
+//     who or what is in the way, as far as /proc tells, and what to do.
 //
 // # Control channels
 //
@@ -40,5 +47,5 @@
 //
 // The package starts no goroutine, keeps no state of its own and never logs.
 // Descriptors in results belong to the caller, descriptors in arguments stay
-// the caller's, except those given to NewConn.
+// the caller's, except those given to NewConn and Adopt.
 package sock

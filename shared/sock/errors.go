@@ -27,7 +27,8 @@ var (
 	ErrSize = errors.New("memory has an unusable size")
 )
 
-// BindError is returned by Bind and Listen: an address cannot be served.
+// BindError is returned by Bind, Adopt, Prepare and Listen: an address cannot
+// be served.
 type BindError struct {
 	Address string // as the operator wrote it
 	Err     error

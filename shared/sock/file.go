@@ -26,6 +26,10 @@ type fileID struct {
 // that mode and owner are in place when the first client comes.
 func (s *Set) bindUnix() error {
 	path := s.target.path
+	uid, gid, err := parseOwner(s.Spec.Owner)
+	if err != nil {
+		return &BindError{Address: s.Spec.Address, Err: err}
+	}
 	if err := s.removeStale(); err != nil {
 		return err
 	}
@@ -48,7 +52,39 @@ func (s *Set) bindUnix() error {
 	if s.file, err = identify(h); err != nil {
 		return s.refused(err)
 	}
-	return s.dress(h)
+	return s.dress(h, uid, gid)
+}
+
+// redress gives the file the mode of a changed Spec, and the owner if it was
+// changed. The note says why it could not.
+func (s *Set) redress(owner bool) (note string) {
+	stays := "mode and owner of " + s.target.path + " stay as they were: "
+	if s.Given {
+		return stays + "the socket was given; set SocketMode=, SocketUser= and SocketGroup= in its unit"
+	}
+	uid, gid, err := parseOwner(s.Spec.Owner)
+	if err != nil {
+		return stays + err.Error()
+	}
+	// What the Spec leaves is what it would be if the file was made now.
+	if owner && uid < 0 {
+		uid = os.Geteuid()
+	}
+	if owner && gid < 0 {
+		gid = os.Getegid()
+	}
+	h, err := unix.Open(s.target.path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return stays + err.Error()
+	}
+	defer unix.Close(h)
+	if id, err := identify(h); err != nil || id != s.file {
+		return stays + "another server has replaced the file"
+	}
+	if err := s.dress(h, uid, gid); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // identify returns the identity of a socket file.
@@ -63,12 +99,18 @@ func identify(fd int) (fileID, error) {
 	return fileID{uint64(st.Dev), st.Ino}, nil
 }
 
-// dress gives the file behind a handle its owner and mode.
-func (s *Set) dress(h int) error {
-	uid, gid, err := parseOwner(s.Spec.Owner)
-	if err != nil {
-		return &BindError{Address: s.Spec.Address, Err: err}
+// fileAt is the identity of the socket file at a path, if there is one.
+func fileAt(path string) fileID {
+	var st unix.Stat_t
+	if unix.Lstat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return fileID{}
 	}
+	return fileID{uint64(st.Dev), st.Ino}
+}
+
+// dress gives the file behind a handle its owner, where that is not -1, and
+// its mode.
+func (s *Set) dress(h, uid, gid int) error {
 	if uid >= 0 || gid >= 0 {
 		if err := unix.Fchownat(h, "", uid, gid, unix.AT_EMPTY_PATH); err != nil {
 			return &BindError{Address: s.Spec.Address, Err: fmt.Errorf("give the file to %q: %w", s.Spec.Owner, err),
@@ -188,11 +230,7 @@ func kindOf(fi os.FileInfo) string {
 
 // remove removes the file at path if it is still the one.
 func (f fileID) remove(path string) {
-	var st unix.Stat_t
-	if f == (fileID{}) || unix.Lstat(path, &st) != nil {
-		return
-	}
-	if f == (fileID{uint64(st.Dev), st.Ino}) {
+	if f != (fileID{}) && f == fileAt(path) {
 		os.Remove(path)
 	}
 }

@@ -48,8 +48,9 @@ func TestUnixSocketIsOneForAllSlots(t *testing.T) {
 		t.Error(err)
 	}
 	accept(t, s.Files...)
-	if err := s.Grow(8); err != nil || len(s.Files) != 1 {
-		t.Errorf("Grow of a shared listener: %v, %d sockets", err, len(s.Files))
+	change(t, s, s.Spec, 8)
+	if len(s.Files) != 1 || !s.Shared {
+		t.Errorf("with 8 slots it has %d sockets, shared %t", len(s.Files), s.Shared)
 	}
 	s.Leave()
 	if !exists(path) {

@@ -37,10 +37,15 @@ func inUseHint(t target) string {
 	if len(found) == 0 {
 		return fmt.Sprintf("no process listens on port %d, so the port of an outgoing connection or a socket that does not listen yet is in the way; try again, or look with: ss -tanp 'sport = :%d'", port, port)
 	}
+	ours := ownedByUs(found)
+	if !ours {
+		found = foreign(found)
+	}
+	findOwners(found)
 	who := describe(found)
 	what := "stop it or give this listener another address"
 	switch {
-	case ownedByUs(found):
+	case ours:
 		what = "two listeners, or the one before a reload, overlap: give this one another address, or restart"
 	case len(found[0].pids) == 0:
 		what += fmt.Sprintf(" (as root, this shows it: ss -ltnp 'sport = :%d')", port)

@@ -21,9 +21,8 @@ type holder struct {
 	pids  []int // empty when /proc does not tell: another user's
 }
 
-// listenersAt finds the listening sockets that overlap an address, from
-// /proc. It reads every descriptor of every process it may, so it is only for
-// explaining an error that has happened.
+// listenersAt finds the listening sockets that overlap an address, from /proc.
+// Who has them open is left out.
 func listenersAt(addr netip.AddrPort) []holder {
 	var found []holder
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
@@ -32,15 +31,18 @@ func listenersAt(addr netip.AddrPort) []holder {
 			continue
 		}
 		lines := bufio.NewScanner(f)
+		lines.Scan() // the title
 		for lines.Scan() {
 			at, h, ok := parseListener(lines.Text())
-			if ok && overlap(at, addr) {
+			if !ok {
+				break // the connections follow, which may be very many
+			}
+			if overlap(at, addr) {
 				found = append(found, h)
 			}
 		}
 		f.Close()
 	}
-	findOwners(found)
 	return found
 }
 
@@ -79,17 +81,14 @@ func overlap(a, b netip.AddrPort) bool {
 	return x == y || x.IsUnspecified() || y.IsUnspecified()
 }
 
-// findOwners fills in the processes that have the sockets open.
+// findOwners fills in the processes that have the sockets open. It reads every
+// descriptor of every process it may, so it is only for explaining an error
+// that has happened.
 func findOwners(sockets []holder) {
-	if len(sockets) == 0 {
-		return
-	}
 	links, _ := filepath.Glob("/proc/[0-9]*/fd/[0-9]*")
 	for _, link := range links {
-		name, _ := os.Readlink(link)
-		name, ok := strings.CutPrefix(name, "socket:[")
-		inode, err := strconv.ParseUint(strings.TrimSuffix(name, "]"), 10, 64)
-		if !ok || err != nil {
+		inode, ok := socketInode(link)
+		if !ok {
 			continue
 		}
 		pid, _ := strconv.Atoi(strings.Split(link, "/")[2])
@@ -104,10 +103,35 @@ func findOwners(sockets []holder) {
 	}
 }
 
+// socketInode reads a link of /proc/PID/fd, if it is a socket's.
+func socketInode(link string) (uint64, bool) {
+	name, _ := os.Readlink(link)
+	name, ok := strings.CutPrefix(name, "socket:[")
+	inode, err := strconv.ParseUint(strings.TrimSuffix(name, "]"), 10, 64)
+	return inode, ok && err == nil
+}
+
 // ownedByUs says whether this process has all of the sockets open.
 func ownedByUs(sockets []holder) bool {
-	theirs := func(h holder) bool { return !slices.Contains(h.pids, os.Getpid()) }
-	return len(sockets) > 0 && !slices.ContainsFunc(sockets, theirs)
+	return len(sockets) > 0 && len(foreign(sockets)) == 0
+}
+
+// foreign are those of the sockets that this process does not have open.
+func foreign(sockets []holder) []holder {
+	ours := map[uint64]bool{}
+	links, _ := filepath.Glob("/proc/self/fd/[0-9]*")
+	for _, link := range links {
+		if inode, ok := socketInode(link); ok {
+			ours[inode] = true
+		}
+	}
+	var list []holder
+	for _, s := range sockets {
+		if !ours[s.inode] {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // describe says who listens: "nginx (pid 812) and 3 more processes listen".

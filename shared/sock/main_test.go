@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -61,6 +62,15 @@ var roles = map[string]func(args []string) error{
 		s, err := sock.Bind(sock.Spec{Address: args[0], ReusePort: true}, 1)
 		if err == nil {
 			fmt.Println("bound", s.Bound)
+		}
+		return err
+	},
+	// adopt ADDRESS SLOTS: what Adopt makes of descriptor 3.
+	"adopt": func(args []string) error {
+		slots, _ := strconv.Atoi(args[1])
+		s, err := sock.Adopt(sock.Spec{Address: args[0], ReusePort: true}, []int{3}, slots)
+		if err == nil {
+			fmt.Printf("shared %t, %d sockets, note %s\n", s.Shared, len(s.Files), s.Note)
 		}
 		return err
 	},
