@@ -142,62 +142,6 @@ func TestCut(t *testing.T) {
 	c.is("aborted", "a part of a response is out")
 }
 
-func TestDrain(t *testing.T) {
-	s := newSite(t)
-	idle := s.host.dial()
-	s.host.pass(time.Second)
-	fresh := s.host.dial()
-	half := s.host.dial().sends("GET /hello HTTP/1.1\r\n")
-	busy := s.host.dial().sends(get("/suspend"))
-	streaming := s.host.dial().sends(get("/slow/100"))
-	asking := s.host.dial()
-
-	s.host.srv.Drain()
-	for _, c := range s.host.clients {
-		c.conn.Drain()
-	}
-	asking.sends(get("/hello")).gets("200 close hello").is("lingering", "the response was its last")
-	s.host.pass(time.Second)
-	idle.is("closed", "it was silent for the whole window")
-	fresh.is("idle", "its window has not passed")
-	half.sends("Host: h\r\n\r\n").gets("200 close hello")
-	s.resume(sendHello)
-	busy.gets("200 close hello")
-	s.sources[0].gives(s.host, 100)
-	streaming.gets("200 [100]").is("idle", "its response could not say that it was the last")
-	s.host.pass(time.Second)
-	fresh.is("closed", "its window has passed")
-	s.host.pass(time.Second)
-	streaming.is("closed", "its window has passed, too")
-}
-
-// A request that arrives in the moment the window closes is served.
-func TestDrainRace(t *testing.T) {
-	s := newSite(t)
-	c := s.host.dial()
-	s.host.srv.Drain()
-	c.conn.Drain()
-	c.in = []byte(get("/hello")) // epoll has not told yet
-	s.host.srv.Now = c.deadline
-	c.conn.Expired()
-	c.gets("200 close hello")
-}
-
-func TestDrainOfAPipeline(t *testing.T) {
-	s := newSite(t)
-	s.host.srv.Limits.DrainIdle = 0
-	c := s.host.dial()
-	c.in = []byte(strings.Repeat(get("/hello"), 100))
-	c.conn.Readable()
-	s.host.srv.Drain()
-	c.conn.Drain()
-	c.conn.Expired() // before its next turn
-	s.host.run()
-	if got, _ := summaries(c.out, nil, true); len(got) != conn.TurnCount+1 || got[conn.TurnCount] != "200 close hello" {
-		t.Errorf("%d responses, the last %q; want one more than a turn's, which says that it is the last", len(got), got[len(got)-1])
-	}
-}
-
 // Calls that come late find nothing to do.
 func TestEventsAfterTheEnd(t *testing.T) {
 	s := newSite(t)

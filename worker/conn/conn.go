@@ -105,7 +105,7 @@ func (s *Server) Accept(t Transport, peer netip.Addr, listener int) *Conn {
 	c.t, c.Peer, c.Listener = t, peer, listener
 	c.since = s.Now
 	s.Idle++
-	t.SetDeadline(s.Now + s.Limits.KeepAlive)
+	t.SetDeadline(s.Now + s.silence())
 	return c
 }
 
@@ -178,14 +178,5 @@ func (c *Conn) count(n int64) {
 		s.Writing += n
 	default:
 		s.Inflight += n
-	}
-}
-
-// Drain ends the connection when it can be done without loss: an idle one
-// after the quiet window, the others with their current response.
-func (c *Conn) Drain() {
-	if c.state == Idle {
-		quiet := min(c.srv.Limits.DrainIdle, c.srv.Limits.KeepAlive)
-		c.t.SetDeadline(max(c.srv.Now, c.since+quiet))
 	}
 }

@@ -54,7 +54,8 @@ func (c *Conn) linger() {
 	c.since = c.srv.Now
 	c.noread, c.nowrite = false, false
 	c.t.CloseWrite()
-	c.t.SetDeadline(c.srv.Now + lingerSilence)
+	silence, _ := c.srv.lingering()
+	c.t.SetDeadline(c.srv.Now + silence)
 	c.watch()
 }
 
@@ -65,19 +66,17 @@ func (c *Conn) discard() {
 		return
 	}
 	s.Received += int64(n)
-	end := c.since + lingerTotal
+	silence, total := s.lingering()
+	end := c.since + total
 	if err != nil || s.Now >= end {
 		c.close()
 		return
 	}
-	c.t.SetDeadline(min(s.Now+lingerSilence, end))
+	c.t.SetDeadline(min(s.Now+silence, end))
 }
 
 // Hangup is called when the stream is broken in both directions.
 func (c *Conn) Hangup() { c.close() }
-
-// Cut ends the connection whatever it is doing, because time is up.
-func (c *Conn) Cut() { c.end(c.state == Busy) }
 
 // close ends the connection. The exchange, if there is one, learns that its
 // client went away.

@@ -134,11 +134,7 @@ func (c *Conn) becomeIdle() {
 	}
 	c.finish()
 	c.since = s.Now
-	wait := s.Limits.KeepAlive
-	if s.draining {
-		wait = min(wait, s.Limits.DrainIdle)
-	}
-	c.t.SetDeadline(s.Now + wait)
+	c.t.SetDeadline(s.Now + s.silence())
 }
 
 // pauseForOthers ends the turn of a connection that has had its share.

@@ -31,6 +31,9 @@ func (c *Conn) serveOne(x *serve.Exchange, rest []byte) (used int, whole bool) {
 		c.body != bodyNone && c.body != bodyUnread {
 		return used, false
 	}
+	if s.draining && !c.follows(x, rest[used:]) {
+		c.last = true
+	}
 	var body []byte
 	s.out, body = c.render(s.out, x)
 	c.began, c.ended = true, true

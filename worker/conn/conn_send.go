@@ -18,7 +18,7 @@ var (
 // returns the field line that says so.
 func (c *Conn) option(x *serve.Exchange) []byte {
 	s := c.srv
-	if !x.Req.Persistent() || x.Res.Close || s.draining ||
+	if !x.Req.Persistent() || x.Res.Close ||
 		(s.Limits.Requests > 0 && int(c.requests) >= s.Limits.Requests) ||
 		(c.body != bodyNone && c.abandoned(x) && c.unreadable(x)) {
 		c.last = true
@@ -100,6 +100,9 @@ const inlineBody = 8 << 10
 // beginResponse renders the answer of x into c.out and c.rest.
 func (c *Conn) beginResponse(x *serve.Exchange) {
 	c.began = true
+	if c.srv.draining && !c.follows(x, c.in) {
+		c.last = true
+	}
 	if c.out == nil {
 		c.out = c.srv.keep(nil)
 	}

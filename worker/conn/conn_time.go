@@ -43,32 +43,54 @@ func (c *Conn) Expired() {
 	case Idle:
 		c.expireIdle()
 	case Head:
-		c.srv.out = c.srv.out[:0]
-		c.answerAndClose(408)
+		c.expireHead()
 	case Busy:
 		c.expireBusy()
 	case Lingering:
-		c.close()
+		c.expireLinger()
 	}
 }
 
 // expireIdle closes a silent connection, unless a request has just arrived
-// that this turn has not come to yet.
+// that this turn has not come to yet. Draining may be short of patience: a
+// client that was active until now may be sending, and lingers, or the reset
+// that this would earn could overtake the response before.
 func (c *Conn) expireIdle() {
 	if len(c.in) > 0 {
 		return // its turn is about to come
 	}
-	before := c.srv.Received
+	s := c.srv
+	before := s.Received
 	c.readRequests()
-	if c.t != nil && c.state == Idle && c.srv.Received == before {
+	switch {
+	case c.t == nil || c.state != Idle || s.Received != before:
+	case s.draining && s.Now < c.since+drainLinger:
+		c.linger()
+	default:
 		c.close()
+	}
+}
+
+// expireHead gives up on a head that is not whole, unless its end has arrived
+// while this process did not get to look.
+func (c *Conn) expireHead() {
+	s := c.srv
+	c.readRequests()
+	if c.t != nil && c.state == Head && s.Now >= c.since+s.Limits.HeaderTimeout {
+		s.out = s.out[:0]
+		c.answerAndClose(408)
 	}
 }
 
 func (c *Conn) expireBusy() {
 	s := c.srv
-	if c.mark == 0 {
+	switch {
+	case c.mark == 0:
 		c.drive() // the moment of retry is over
+		return
+	case c.mark < s.Stalled:
+		c.window()
+		c.unsent = -1
 		return
 	}
 	need := int64(float64(s.Limits.MinRate) * float64(s.Now-c.mark) / 1e9)

@@ -14,6 +14,11 @@
 //   - A request that is refused gets a complete response with its status, and
 //     the connection is closed so that the client can read it (RFC 9112
 //     section 9.6).
+//   - Draining answers every request that has been read whole, and says
+//     Connection: close with the last of them only. Nothing more is read of a
+//     connection than the rest of one request and what comes with it.
+//   - No deadline ends a connection whose client has sent what was waited for,
+//     also when the process stood still and could not read it in time.
 //   - Back-pressure: while a response waits for its reader, no further request
 //     of that connection is started, and its bytes stay in the kernel.
 //   - A callback of a handler runs nothing of another connection, nor of its own:

@@ -18,6 +18,7 @@ const (
 	MaxBuffers    = maxBuffers
 	LingerSilence = lingerSilence
 	LingerTotal   = lingerTotal
+	DrainLinger   = drainLinger
 )
 
 // Spare is how many connections, exchanges and buffers wait to be used again.

@@ -79,6 +79,10 @@ type Server struct {
 	// on a request or the part of one, waiting for one, waiting for their
 	// reader or lingering.
 	Inflight, Idle, Writing int64
+	// Stalled is when the loop last came back after it had stood still for
+	// long: a stopped process, a machine without time for it. How fast clients
+	// were until then says nothing about them. The owner sets it.
+	Stalled int64
 
 	date     [http1.DateLen]byte
 	draining bool
@@ -90,6 +94,7 @@ type Server struct {
 	jobs     []*job
 	bufs     [][]byte
 	large    [][]byte
+	ahead    http1.Head // of what follows, see follows
 }
 
 // NewServer makes a Server; the exported fields are the caller's to set.
@@ -106,13 +111,6 @@ func (s *Server) SetDate(t time.Time) { http1.AppendDate(s.date[:0], t) }
 
 // Date is the current Date field's value.
 func (s *Server) Date() []byte { return s.date[:] }
-
-// Drain makes every response from now on the last of its connection. The owner
-// then calls Drain of each connection.
-func (s *Server) Drain() { s.draining = true }
-
-// Draining reports whether Drain was called.
-func (s *Server) Draining() bool { return s.draining }
 
 // TurnAway answers a connection that there is no room for and closes it, all
 // at once: it must not hold the descriptor any longer. What the client sent is

@@ -19,6 +19,7 @@ type wire struct {
 	eof      bool   // the client sends no more
 	broken   bool   // every call fails
 	mostRead int    // at a time
+	taken    int    // bytes read before the sending direction ended
 	out      []byte // what the client got
 	room     int    // bytes that the kernel takes until the client reads; -1: all
 	most     int    // bytes that one call takes, 0: all
@@ -68,6 +69,9 @@ func (w *wire) Read(p []byte) (int, error) {
 	w.nreads++
 	n := copy(p[:min(len(p), w.mostRead)], w.in)
 	w.in = w.in[n:]
+	if !w.shut {
+		w.taken += n
+	}
 	switch {
 	case n > 0:
 		return n, nil
