@@ -22,3 +22,45 @@ func (l *loader) watch(path string, content []byte, err error) {
 	}
 	l.watched = append(l.watched, w)
 }
+
+// Sums are those of the files that were read, by path.
+func Sums(all []Watched) map[string][sha256.Size]byte {
+	sums := make(map[string][sha256.Size]byte, len(all))
+	for _, w := range all {
+		if !w.Pattern {
+			sums[w.Path] = w.Sum
+		}
+	}
+	return sums
+}
+
+// SumsNow are those of the same files as they are now, and of those that a
+// pattern matches now. They equal Sums as long as nothing that matters changed.
+func SumsNow(all []Watched) map[string][sha256.Size]byte {
+	sys := hostSystem()
+	sums := make(map[string][sha256.Size]byte, len(all))
+	look := func(path string) {
+		if _, known := sums[path]; known || len(sums) > 2*maxFiles {
+			return
+		}
+		var sum [sha256.Size]byte
+		if data, err := sys.read(path, maxFileBytes); err == nil {
+			sum = sha256.Sum256(data)
+		}
+		sums[path] = sum
+	}
+	for _, w := range all {
+		if !w.Pattern {
+			look(w.Path)
+			continue
+		}
+		found, err := sys.glob(w.Path)
+		if err != nil {
+			continue // Load took the pattern
+		}
+		for _, path := range found {
+			look(path)
+		}
+	}
+	return sums
+}
