@@ -87,6 +87,14 @@ func listenOn(set *sock.Set) (net.Listener, error) {
 	return net.FileListener(f)
 }
 
+// address returns where the pages are, "" when they are off.
+func (a *admin) address() string {
+	if a == nil {
+		return ""
+	}
+	return a.addr
+}
+
 // close ends the server: pages under way get a moment.
 func (a *admin) close() {
 	if a.server == nil {

@@ -96,9 +96,9 @@ func (c *Client) Close() { c.conn.Close() }
 func (c *Client) PID() int { return c.pid }
 
 // Do sends a request and returns the data of its result, if there was one, and
-// the last answer. each, when not nil, gets the lines of progress. A server
-// that ends without an answer is an error.
-func (c *Client) Do(req Request, limit time.Duration, each func(text string)) (data json.RawMessage, end Answer, err error) {
+// the last answer. each, when not nil, gets the lines of progress and the
+// problems that come before. A server that ends without an answer is an error.
+func (c *Client) Do(req Request, limit time.Duration, each func(Answer)) (data json.RawMessage, end Answer, err error) {
 	line, err := json.Marshal(req)
 	if err != nil {
 		return nil, end, err
@@ -118,9 +118,9 @@ func (c *Client) Do(req Request, limit time.Duration, each func(text string)) (d
 			return data, end, fmt.Errorf("the server's answer to %s: %w", req.Verb, err)
 		}
 		switch a.Event {
-		case EventProgress:
+		case EventProgress, EventProblem:
 			if each != nil {
-				each(a.Text)
+				each(a)
 			}
 		case EventResult:
 			data = a.Data

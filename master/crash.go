@@ -27,7 +27,7 @@ func (e ended) apply(m *master, now time.Time) {
 	if s.state == slotServing {
 		served = now.Sub(s.since)
 	}
-	m.stop.finished, m.stop.cut = m.stop.finished+w.finished, m.stop.cut+w.cut
+	m.account(s, w)
 	s.worker = nil
 	if asked {
 		m.log.Info("worker ended", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "exit", exitText(w.proc.status()))
@@ -35,11 +35,24 @@ func (e ended) apply(m *master, now time.Time) {
 		return
 	}
 	if s.state == slotDraining {
+		s.gen.crashed++
 		m.stop.crashed++
 	}
 	s.lastExit, s.exitAt = w.epitaph(), now
 	m.log.Error("worker ended unexpectedly", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "exit", s.lastExit, "output", w.tail.Text())
 	m.vacate(now, s, w.reason, w.lastWords(), served)
+}
+
+// account adds what a worker finished and cut while it drained to what is
+// known of its generation and of the end of the server.
+func (m *master) account(s *slot, w *worker) {
+	s.gen.finished, s.gen.cut = s.gen.finished+w.finished, s.gen.cut+w.cut
+	if m.phase == phaseStopping {
+		m.stop.finished, m.stop.cut = m.stop.finished+w.finished, m.stop.cut+w.cut
+	}
+	for _, op := range s.gen.waiting {
+		op.report.drained(w.proc.pid(), w.finished, w.cut)
+	}
 }
 
 // epitaph says in a line why a worker has ended.
@@ -73,20 +86,32 @@ func (m *master) bury(w *worker) {
 }
 
 // vacate decides what becomes of a slot without a process: it ends a first
-// start, waits for another worker, or stays empty because the server stops.
-// reason is the label of the restart counter, "" for a plain crash.
+// start or a reload, waits for another worker, or stays empty because its
+// generation drains or the server stops. reason is the label of the restart
+// counter, "" for a plain crash.
 func (m *master) vacate(now time.Time, s *slot, reason, text string, served time.Duration) {
-	switch m.phase {
-	case phaseStarting:
+	switch {
+	case s.gen == m.next:
+		s.set(now, slotVacant)
+		m.failReload(now, fmt.Errorf("worker %d of generation %d: %s", s.number, s.gen.number, text))
+		m.undone(now)
+		m.settle()
+	case s.gen != m.gen:
+		s.set(now, slotVacant)
+		m.rebalance(now)
+		m.settleOld(now)
+		m.settle()
+	case m.phase == phaseStarting:
 		s.set(now, slotVacant)
 		m.abort(now, fmt.Errorf("worker %d of the first start: %s", s.number, text))
-	case phaseServing:
+	case m.phase == phaseServing:
 		pause := s.pause(served)
 		s.set(now, slotWaiting, pause)
 		s.restarts++
 		m.count(func() { m.registry.Restarted(or(reason, metrics.RestartCrash)) })
 		m.log.Warn("worker is restarted", "slot", s.number, "in", pause.String(), "restarts", s.restarts)
 		m.rebalance(now)
+		m.rollOn(now)
 	default:
 		s.set(now, slotVacant)
 		m.settle()
@@ -123,8 +148,11 @@ func (m *master) kill(now time.Time, s *slot, sig syscall.Signal) {
 	w.discard()
 	w.killed = sig == syscall.SIGKILL
 	limit := dyingGrace
-	if w.killed {
+	switch sig {
+	case syscall.SIGKILL:
 		limit = unkillableAfter
+	case syscall.SIGABRT:
+		limit = stacksGrace
 	}
 	if s.state == slotDying {
 		s.deadline = now.Add(limit)
@@ -143,7 +171,7 @@ func (m *master) expire(now time.Time, s *slot) {
 		m.condemn(now, s, "control", "closed its control channel")
 		return
 	}
-	limit := m.gen.config.ReadyTimeout
+	limit := s.gen.config.ReadyTimeout
 	switch s.state {
 	case slotStarting:
 		m.condemn(now, s, "ready_timeout", fmt.Sprintf("was not ready within ready_timeout (%v)", limit))
@@ -152,9 +180,10 @@ func (m *master) expire(now time.Time, s *slot) {
 	case slotWaiting:
 		m.start(now, s)
 	case slotDraining:
+		s.gen.killed++
 		m.stop.killed++
-		m.log.Warn("worker did not end in time", "slot", s.number, "pid", s.worker.proc.pid(), "connections", s.worker.cell.View().Connections())
-		m.tell(fmt.Sprintf("slot %d: did not end in time, it is ended", s.number))
+		m.log.Warn("worker did not end in time", "slot", s.number, "generation", s.gen.number, "pid", s.worker.proc.pid(), "connections", s.worker.cell.View().Connections())
+		m.tell(s.gen, fmt.Sprintf("slot %d: did not end in time, it is ended", s.number))
 		m.kill(now, s, syscall.SIGTERM)
 	case slotDying:
 		if !s.worker.killed {
@@ -162,10 +191,10 @@ func (m *master) expire(now time.Time, s *slot) {
 			return
 		}
 		m.log.Error("worker does not end although it was killed: the kernel waits for a device", "slot", s.number, "pid", s.worker.proc.pid())
-		if m.phase == phaseStopping {
-			s.worker = nil
-			s.set(now, slotVacant)
-			m.settle()
-		}
+		// It is given up: it does nothing more, its number stays taken, and the
+		// slot may have another.
+		s.lastExit, s.exitAt = or(s.worker.verdict, "killed")+": does not end", now
+		s.worker = nil
+		m.vacate(now, s, "", "does not end although it was killed", 0)
 	}
 }

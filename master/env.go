@@ -4,6 +4,7 @@ import (
 	"os"
 	"syscall"
 
+	"srvctl/conf"
 	"srvctl/shared/sock"
 )
 
@@ -13,10 +14,22 @@ type env struct {
 	// spawn starts a worker process. It may take milliseconds and runs on a
 	// goroutine of its own.
 	spawn func(birth) (*worker, error)
+	// draft takes what a new generation needs. It may take seconds and runs on
+	// a goroutine of its own.
+	draft func(number int, c *conf.Config, has setting) (*draft, error)
+	// prepare makes a listener's sockets fit for a changed configuration
+	// without an effect; commit or rollback follows.
+	prepare  func(set *sock.Set, spec sock.Spec, slots int) error
+	commit   func(set *sock.Set) (note string)
+	rollback func(set *sock.Set)
 	// listen makes a slot's socket of a listener take connections.
 	listen func(set *sock.Set, slot int) error
 	// leave gives up this process's copies of a listener's sockets.
 	leave func(set *sock.Set)
+	// close ends a listener that is not configured any more.
+	close func(set *sock.Set)
+	// examine says what the system knows of a process. It reads files.
+	examine func(pid int) evidence
 	// open opens a log file for appending.
 	open func(path string) (*os.File, error)
 }
@@ -28,6 +41,9 @@ type process interface {
 	// signal does nothing when the process has been reaped: its number may be
 	// another's by then.
 	signal(syscall.Signal) error
+	// noCore keeps it from leaving its memory, which may hold secrets, on the
+	// disk when it aborts.
+	noCore()
 	// gone is closed when the process has been reaped.
 	gone() <-chan struct{}
 	// status is how it ended, valid once gone is closed.

@@ -62,6 +62,8 @@ func (w *fakeWorker) signal(sig syscall.Signal) error {
 	return nil
 }
 
+func (w *fakeWorker) noCore() {}
+
 // die ends the process.
 func (w *fakeWorker) die(status syscall.WaitStatus) {
 	w.mu.Lock()
@@ -178,8 +180,16 @@ type fakeHost struct {
 	behave   func(*fakeWorker) // what a worker does
 	spawnErr func(birth) error // why one cannot be started
 	left     bool              // the master has given up its sockets
+	closed   []string          // addresses that it has closed
 	listened map[int]bool      // slots whose sockets listen
 	listen   func(slot int) error
+	found    func(*fakeWorker) evidence // what the system says of a worker
+}
+
+func (h *fakeHost) examine(pid int) evidence {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.found(h.workers[pid-1<<30])
 }
 
 func (h *fakeHost) spawn(b birth) (*worker, error) {
@@ -202,7 +212,7 @@ func (h *fakeHost) spawn(b birth) (*worker, error) {
 	h.workers = append(h.workers, w)
 	go h.behave(w)
 	return &worker{
-		id: b.id, proc: w, link: w, tail: w.tail, cell: w.cell, unmap: func() {},
+		id: b.id, home: b.home, proc: w, link: w, tail: w.tail, cell: w.cell, unmap: func() {},
 		readc: make(chan struct{}), degraded: make(map[string]string),
 	}, nil
 }
@@ -253,10 +263,15 @@ type testServer struct {
 	host *fakeHost
 	log  *lockedBuffer
 	errc chan error
+
+	load       func() (*conf.Config, conf.Problems) // what a reload finds
+	draftErr   error                                // why nothing can be taken for it
+	prepareErr error                                // why its listeners cannot be prepared
 }
 
 func testConfig(workers int) *conf.Config {
 	c := &conf.Config{Workers: workers, ReadyTimeout: 10 * time.Second}
+	c.Heartbeat = conf.Heartbeat{Interval: time.Second, Timeout: 10 * time.Second}
 	c.Drain.Timeout = 30 * time.Second
 	c.Drain.Idle = 10 * time.Second
 	c.Log.Level, c.Log.Format, c.Log.Output = "debug", "json", "stderr"
@@ -269,14 +284,26 @@ func testConfig(workers int) *conf.Config {
 // newTestServer makes a server that does not run yet.
 func newTestServer(t *testing.T, c *conf.Config) *testServer {
 	t.Helper()
-	m := newMaster(Options{Config: c, Version: "test"})
-	s := &testServer{master: m, t: t, log: new(lockedBuffer), errc: make(chan error, 1)}
+	s := &testServer{t: t, log: new(lockedBuffer), errc: make(chan error, 1)}
+	s.load = func() (*conf.Config, conf.Problems) { return c, nil }
+	m := newMaster(Options{Config: c, Version: "test", Load: func(string) (*conf.Config, conf.Problems) { return s.load() }})
+	s.master = m
 	s.host = &fakeHost{behave: obey, listened: make(map[int]bool)}
 	m.log = logging.New(logging.Options{Level: "debug", Out: s.log, Process: "master"})
 	m.host = limit.Open(aligned(limit.Size()))
-	m.gen.sealed = int(os.Stdin.Fd())
+	m.gen = s.generation(1, c)
 	m.env = env{
 		spawn: s.host.spawn,
+		draft: s.draft,
+		prepare: func(set *sock.Set, _ sock.Spec, slots int) error {
+			for len(set.Files) < slots {
+				set.Files = append(set.Files, 0)
+			}
+			return s.prepareErr
+		},
+		commit:   func(*sock.Set) string { return "" },
+		rollback: func(*sock.Set) {},
+		close:    func(set *sock.Set) { s.host.change(func() { s.host.closed = append(s.host.closed, set.Spec.Address) }) },
 		listen: func(_ *sock.Set, slot int) error {
 			s.host.mu.Lock()
 			defer s.host.mu.Unlock()
@@ -288,19 +315,45 @@ func newTestServer(t *testing.T, c *conf.Config) *testServer {
 			s.host.listened[slot] = true
 			return nil
 		},
-		leave: func(*sock.Set) { s.host.change(func() { s.host.left = true }) },
-		open:  openLog,
+		leave:   func(*sock.Set) { s.host.change(func() { s.host.left = true }) },
+		open:    openLog,
+		examine: func(pid int) evidence { return s.host.examine(pid) },
 	}
-	set := &sock.Set{Bound: "127.0.0.1:8080"}
-	for range c.Workers {
-		set.Files = append(set.Files, 0)
-	}
-	m.listeners = []*listener{{name: "http", set: set}}
-	var err error
-	if m.logs, err = openLogs(m.env.open, logOutputs(c, ""), nil); err != nil {
-		t.Fatal(err)
+	for i := range c.Listeners {
+		m.gen.listeners = append(m.gen.listeners, &listener{number: i, name: c.Listeners[i].Name, set: fakeSet(&c.Listeners[i], c.Workers)})
 	}
 	return s
+}
+
+func fakeSet(l *conf.Listener, slots int) *sock.Set {
+	return &sock.Set{Spec: specOf(l), Bound: l.Address, Files: make([]int, slots)}
+}
+
+// generation makes one that has taken nothing but its logs from the system.
+func (s *testServer) generation(number int, c *conf.Config) *generation {
+	g := newGeneration(number, c)
+	g.checksum = 1
+	g.layout = layoutOf(s.opts, c)
+	var err error
+	if g.logs, err = openLogs(openLog, logOutputs(c, ""), nil); err != nil {
+		s.t.Fatal(err)
+	}
+	g.sealed, _ = syscall.Dup(int(os.Stdin.Fd()))
+	return g
+}
+
+// draft is env.draft.
+func (s *testServer) draft(number int, c *conf.Config, has setting) (*draft, error) {
+	if err := s.draftErr; err != nil {
+		return nil, err
+	}
+	d := &draft{gen: s.generation(number, c), bound: make([]*sock.Set, len(c.Listeners))}
+	for i := range c.Listeners {
+		if !has.addresses[c.Listeners[i].Address] {
+			d.bound[i] = fakeSet(&c.Listeners[i], c.Workers)
+		}
+	}
+	return d, nil
 }
 
 // run starts the loop. It ends with the test.

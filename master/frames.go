@@ -2,7 +2,6 @@ package master
 
 import (
 	"fmt"
-	"slices"
 	"syscall"
 	"time"
 
@@ -27,7 +26,7 @@ func (e said) apply(m *master, now time.Time) {
 	}
 	switch msg := e.msg.(type) {
 	case control.Ready:
-		m.heardReady(now, s)
+		m.heardReady(now, s, msg)
 	case control.Failed:
 		e.worker.failure = clean(msg.Reason)
 		m.condemnBy(now, s, syscall.SIGTERM, "start", "cannot serve: "+e.worker.failure) // it ends by itself
@@ -45,8 +44,8 @@ func (e said) apply(m *master, now time.Time) {
 // slotOf returns the slot whose process a worker is, nil when its end has been
 // handled already.
 func (m *master) slotOf(w *worker) *slot {
-	if s := m.gen.slots[w.slot]; s.worker == w {
-		return s
+	if w.home.worker == w {
+		return w.home
 	}
 	return nil
 }
@@ -68,19 +67,39 @@ func (e hungUp) apply(m *master, now time.Time) {
 	s.deadline = now.Add(dyingGrace)
 }
 
-// heardReady handles the answer to Prepare. In a first start it is a barrier:
-// the first worker is the canary for the others, and nobody accepts before all
-// are ready. A restarted worker goes on at once.
-func (m *master) heardReady(now time.Time, s *slot) {
+// heardReady handles the answer to Prepare. In a first start and in a reload
+// it is a barrier: the first worker is the canary for the others, and nobody
+// accepts before all are ready. A restarted worker goes on at once.
+func (m *master) heardReady(now time.Time, s *slot, msg control.Ready) {
 	if s.state != slotStarting {
 		m.outOfTurn(now, s, "ready")
 		return
 	}
-	s.set(now, slotReady)
-	if m.phase == phaseServing {
-		m.open(now, s)
+	if msg.Checksum != s.gen.checksum {
+		m.condemn(now, s, "start", "has built another configuration than the one it was given")
 		return
 	}
+	s.worker.readyIn = now.Sub(s.since)
+	s.set(now, slotReady)
+	switch {
+	case s.gen == m.next:
+		m.barrier(now)
+	case m.phase == phaseStarting:
+		m.firstReady(now)
+	case m.rolling():
+		r := m.reload
+		m.rollOn(now)
+		if s.state == slotReady && s.number < r.turn { // its turn is over: it was restarted
+			m.open(now, s)
+		}
+	default:
+		m.open(now, s)
+	}
+}
+
+// firstReady starts the workers that wait for the first, or lets all of them
+// accept.
+func (m *master) firstReady(now time.Time) {
 	for _, other := range m.gen.slots {
 		if other.state == slotVacant {
 			m.start(now, other)
@@ -94,7 +113,7 @@ func (m *master) heardReady(now time.Time, s *slot) {
 // open makes a ready worker accept.
 func (m *master) open(now time.Time, s *slot) {
 	if m.listen(now, s) {
-		m.commit(now, s, m.gen.acceptSet(s))
+		m.commit(now, s, m.acceptSet(s))
 	}
 }
 
@@ -106,14 +125,14 @@ func (m *master) openAll(now time.Time) {
 		}
 	}
 	for _, s := range m.gen.slots {
-		m.commit(now, s, []int{s.number})
+		m.commit(now, s, m.acceptSet(s))
 	}
 }
 
 // listen lets a slot's sockets take connections, from its first ready worker
 // on: a listening socket without a worker would let clients hang.
 func (m *master) listen(now time.Time, s *slot) bool {
-	for _, l := range m.listeners {
+	for _, l := range s.gen.listeners {
 		if err := m.env.listen(l.set, s.number); err != nil {
 			m.condemn(now, s, "start", fmt.Sprintf("listener %s: %v", l.name, err))
 			return false
@@ -123,7 +142,7 @@ func (m *master) listen(now time.Time, s *slot) bool {
 }
 
 func (m *master) commit(now time.Time, s *slot, accept []int) {
-	s.set(now, slotOpening, m.gen.config.ReadyTimeout)
+	s.set(now, slotOpening, s.gen.config.ReadyTimeout)
 	s.worker.accepts = accept
 	m.send(now, s, control.Commit{Accept: accept})
 }
@@ -139,6 +158,7 @@ func (m *master) heardServing(now time.Time, s *slot) {
 	if m.phase == phaseServing {
 		m.log.Info("worker serves", "slot", s.number, "generation", s.worker.generation, "pid", s.worker.proc.pid())
 		m.rebalance(now)
+		m.takeOver(now, s)
 		return
 	}
 	if m.gen.allIn(slotServing) {
@@ -146,21 +166,15 @@ func (m *master) heardServing(now time.Time, s *slot) {
 	}
 }
 
-// rebalance tells every serving worker which slots' sockets it accepts from,
-// where that has changed.
-func (m *master) rebalance(now time.Time) {
-	if m.phase != phaseServing {
-		return
-	}
-	for _, s := range m.gen.slots {
-		if s.state != slotServing {
-			continue
-		}
-		set := m.gen.acceptSet(s)
-		if !slices.Equal(set, s.worker.accepts) {
-			s.worker.accepts = set
-			m.send(now, s, control.Accept{Slots: set})
-		}
+// takeOver goes on with what waited for a worker that serves now: the roll of
+// a reload, or the workers of generations before that had to stay when nobody
+// of this one could serve.
+func (m *master) takeOver(now time.Time, s *slot) {
+	switch {
+	case m.rolling():
+		m.rollOn(now)
+	case s.gen == m.gen:
+		m.retireRest(now)
 	}
 }
 
@@ -173,7 +187,7 @@ func (m *master) heardDrained(now time.Time, s *slot, msg control.Drained) {
 	}
 	w.finished, w.cut = msg.Finished, msg.Cut
 	m.log.Info("worker drained", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "finished", msg.Finished, "cut", msg.Cut)
-	m.tell(fmt.Sprintf("slot %d: drained, %s finished, %d cut", s.number, plural(msg.Finished, "connection"), msg.Cut))
+	m.tell(s.gen, fmt.Sprintf("slot %d: drained, %s finished, %d cut", s.number, plural(msg.Finished, "connection"), msg.Cut))
 }
 
 // maxDegraded bounds what one worker may report: beyond it a report is logged

@@ -51,7 +51,7 @@ type logFiles struct {
 	outputs []logOutput
 	files   []*os.File          // of outputs
 	paths   map[string]*os.File // of files that have a path, each once
-	own     *os.File            // the master's own copy of "log", which its logger closes
+	own     *os.File            // the master's own copy of "log", until its logger takes it
 }
 
 // openLogs opens every log. old, when not nil, is what goes on being used for
@@ -113,6 +113,22 @@ func (l *logFiles) close() {
 	}
 }
 
+// takeOwn returns the master's own copy of "log", which belongs to its logger
+// from then on.
+func (l *logFiles) takeOwn() *os.File {
+	f := l.own
+	l.own = nil
+	return f
+}
+
+// discard closes everything, own too: nobody has used it.
+func (l *logFiles) discard() {
+	if f := l.own; f != nil && f != os.Stdout && f != os.Stderr {
+		f.Close()
+	}
+	l.close()
+}
+
 // openLog is env.open. The group may read, as is usual for logs.
 func openLog(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
@@ -140,15 +156,17 @@ func descriptor(f *os.File) int {
 	return int(f.Fd())
 }
 
-// sendLogs hands all logs to the worker of a slot.
-func (m *master) sendLogs(now time.Time, s *slot) {
-	for first := 0; first < len(m.logs.files); first += control.MaxDescriptors {
-		last := min(first+control.MaxDescriptors, len(m.logs.files))
+// sendLogs hands all logs of its generation to the worker of a slot.
+func (m *master) sendLogs(now time.Time, s *slot) { m.sendLogsOf(now, s, s.gen.logs) }
+
+func (m *master) sendLogsOf(now time.Time, s *slot, logs *logFiles) {
+	for first := 0; first < len(logs.files); first += control.MaxDescriptors {
+		last := min(first+control.MaxDescriptors, len(logs.files))
 		var frame control.Logs
 		var fds []int
 		for j := first; j < last; j++ {
-			frame.Names = append(frame.Names, m.logs.outputs[j].name)
-			fds = append(fds, descriptor(m.logs.files[j]))
+			frame.Names = append(frame.Names, logs.outputs[j].name)
+			fds = append(fds, descriptor(logs.files[j]))
 		}
 		m.send(now, s, frame, fds...)
 	}
@@ -159,31 +177,48 @@ func (m *master) sendLogs(now time.Time, s *slot) {
 type reopenLogs struct{}
 
 func (reopenLogs) apply(m *master, now time.Time) {
-	old := m.logs
+	m.reopens++
+	m.reopen(m.gen)
+	if m.next != nil {
+		m.reopen(m.next)
+	}
+}
+
+// reopen opens the logs of a generation again.
+func (m *master) reopen(g *generation) {
+	old := g.logs
 	m.beside(func() {
 		l, err := openLogs(m.env.open, old.outputs, old)
-		m.post(reopenedLogs{old, l, err})
+		if !m.post(reopenedLogs{g, old, l, err}) {
+			l.discard()
+		}
 	})
 }
 
 // reopenedLogs is posted when that is done.
 type reopenedLogs struct {
+	gen        *generation
 	old, files *logFiles
 	err        error
 }
 
 func (e reopenedLogs) apply(m *master, now time.Time) {
-	if m.logs != e.old { // two requests crossed; the later files are in use
-		e.files.close()
+	g := e.gen
+	if g.logs != e.old || g != m.gen && g != m.next { // two requests crossed, or a reload came between
+		e.files.discard()
 		return
 	}
-	m.logs = e.files
-	if e.files.own != nil && e.files.own != e.old.own {
-		m.log.SetOutput(e.files.own)
+	g.logs = e.files
+	if g == m.gen && e.files.own != nil {
+		m.log.SetOutput(e.files.takeOwn())
 	}
-	for _, s := range m.gen.slots {
-		if s.worker != nil {
+	for s := range m.slots() {
+		switch {
+		case s.worker == nil:
+		case s.gen == g:
 			m.sendLogs(now, s)
+		case g == m.gen && s.gen != m.next: // workers that drain write on where all do
+			m.sendLogsOf(now, s, g.logs)
 		}
 	}
 	e.old.closeExcept(e.files)

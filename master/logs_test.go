@@ -45,7 +45,7 @@ func TestReopenLogs(t *testing.T) {
 	c.Log.Output, c.AccessLog.Output = filepath.Join(dir, "log"), filepath.Join(dir, "access")
 	inBubble(t, c, func(t *testing.T, s *testServer) {
 		s.run()
-		old := slices.Clone(s.logs.files)
+		old := slices.Clone(s.gen.logs.files)
 		os.Rename(c.AccessLog.Output, c.AccessLog.Output+".1")
 		s.reopen()
 		for slot := range 2 {
@@ -63,20 +63,20 @@ func TestReopenLogs(t *testing.T) {
 		}
 
 		// A log that cannot be opened any more goes on as it is.
-		kept := s.logs.files[1]
+		kept := s.gen.logs.files[1]
 		os.Remove(c.AccessLog.Output)
 		os.Mkdir(c.AccessLog.Output, 0o700)
 		s.reopen()
-		if s.logs.files[1] != kept {
+		if s.gen.logs.files[1] != kept {
 			t.Error("the log that cannot be opened was replaced")
 		}
 		os.Remove(c.AccessLog.Output)
 		s.reopen()
-		if s.logs.files[1] == kept || kept.Close() == nil {
+		if s.gen.logs.files[1] == kept || kept.Close() == nil {
 			t.Error("the log was not replaced once it could be, or the old file was left open")
 		}
 		s.stopAndEnd()
-		s.logs.close()
+		s.gen.logs.close()
 		text, _ := os.ReadFile(c.Log.Output)
 		if !strings.Contains(string(text), "log could not be reopened") {
 			t.Errorf("the log does not tell: %s", text)

@@ -1,7 +1,9 @@
 package master
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,7 +11,6 @@ import (
 	"srvctl/shared/limit"
 	"srvctl/shared/logging"
 	"srvctl/shared/metrics"
-	"srvctl/shared/sock"
 )
 
 const (
@@ -30,13 +31,12 @@ type master struct {
 	registry *metrics.Registry
 	host     *limit.Host
 	hostFD   int
-	instance string      // names this server among others on the host
-	user     *credential // of the workers; nil: this process's own
-	notify   func(state string)
-	where    struct { // by which operators find this server
-		paths Paths
-		admin string // address, "" = off
-	}
+	instance string // names this server among others on the host
+	paths    Paths
+	service  *service // what runs this server, e.g. systemd
+	// daemonLog takes the place of standard output and error where there are
+	// none.
+	daemonLog string
 
 	events chan event
 	donec  chan struct{}  // closed when the loop has ended
@@ -45,24 +45,25 @@ type master struct {
 	public atomic.Pointer[readiness]
 
 	// ---
-	phase     phase // changed by setPhase only
-	gen       *generation
-	listeners []*listener
-	indexes   [limit.MaxProcesses]bool // process numbers in use
-	logs      *logFiles
-	stop      stopping
-	err       error // why the first start failed
-	began     time.Time
-	timer     time.Time // when the loop has to look again, besides the slots' deadlines; zero: never
-	states    map[string]int
-	notes     []string // what is degraded about this server as long as it runs
-}
-
-// A listener is one address with the sockets of all slots.
-type listener struct {
-	number int // in the configuration
-	name   string
-	set    *sock.Set
+	phase   phase         // changed by setPhase only
+	gen     *generation   // in force
+	next    *generation   // that a reload prepares, nil without one
+	old     []*generation // that drain, the oldest first
+	reload  *reload       // under way, nil without one
+	again   wanted        // the reload after that
+	last    *LastReload
+	indexes [limit.MaxProcesses]bool // process numbers in use
+	admin   *admin
+	watcher *watcher  // of the configuration's files
+	reopens int       // how often the logs were opened again
+	pulseAt time.Time // when heartbeats are looked at; zero: not yet
+	pingAt  time.Time // when the service manager wants to hear of the loop; zero: never
+	stop    stopping
+	err     error // why the first start failed
+	began   time.Time
+	timer   time.Time // when the loop has to look again, besides the slots' deadlines; zero: never
+	states  map[string]int
+	notes   []string // what is degraded about this server as long as it runs
 }
 
 // event is what somebody outside the loop has to say. apply runs on the loop
@@ -79,11 +80,13 @@ type readiness struct {
 }
 
 // post hands an event to the loop. It must not be called by the loop itself.
-// After the end of the loop events are dropped.
-func (m *master) post(e event) {
+// After the end of the loop events are dropped, which it reports.
+func (m *master) post(e event) (ok bool) {
 	select {
 	case m.events <- e:
+		return true
 	case <-m.donec:
+		return false
 	}
 }
 
@@ -142,11 +145,19 @@ func (m *master) wakeAt(t time.Time) {
 // arm sets the timer to the earliest deadline.
 func (m *master) arm(timer *time.Timer) {
 	next := m.timer
-	for _, s := range m.gen.slots {
-		if d := s.deadline; !d.IsZero() && (next.IsZero() || d.Before(next)) {
-			next = d
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
 		}
 	}
+	for s := range m.slots() {
+		sooner(s.deadline)
+	}
+	if m.rolling() {
+		sooner(m.reload.deadline)
+	}
+	sooner(m.pingAt)
+	sooner(m.pulseAt)
 	if next.IsZero() {
 		timer.Stop()
 		return
@@ -158,16 +169,26 @@ func (m *master) arm(timer *time.Timer) {
 func (m *master) tick(now time.Time) {
 	if !m.timer.IsZero() && !now.Before(m.timer) {
 		m.timer = time.Time{}
-		for _, s := range m.gen.slots {
+		for s := range m.slots() {
 			if s.worker != nil {
 				m.flush(now, s)
 			}
 		}
 	}
-	for _, s := range m.gen.slots {
+	for _, s := range slices.Collect(m.slots()) { // which a deadline may change
 		if !s.deadline.IsZero() && !now.Before(s.deadline) {
 			m.expire(now, s)
 		}
+	}
+	if m.rolling() && !now.Before(m.reload.deadline) {
+		m.rollOn(now)
+	}
+	if !m.pulseAt.IsZero() && !now.Before(m.pulseAt) {
+		m.checkPulses(now)
+	}
+	if !m.pingAt.IsZero() && !now.Before(m.pingAt) {
+		m.service.ping()
+		m.pingAt = now.Add(m.service.watchdog())
 	}
 }
 
@@ -176,16 +197,22 @@ func (m *master) started(now time.Time) {
 	m.setPhase(phaseServing)
 	m.publish()
 	m.log.Info("serving", "generation", m.gen.number, "workers", len(m.gen.slots), "in", now.Sub(m.began).Round(time.Millisecond).String())
-	m.notify("READY=1")
+	m.service.ready(fmt.Sprintf("serving, generation %d, %s", m.gen.number, plural(len(m.gen.slots), "worker")))
+	m.watchFiles()
+	m.pulseAt = now
 	if m.opts.Ready != nil {
 		m.beside(func() { m.opts.Ready(nil) })
 	}
+	if every := m.service.watchdog(); every > 0 {
+		m.pingAt = now.Add(every)
+	}
+	m.beginReload(now)
 }
 
 // publish makes the state of the server known to whoever does not ask the loop.
 func (m *master) publish() {
 	r := readiness{State: m.phase.String()}
-	states := m.gen.count()
+	states := m.tally()
 	switch serving := states[slotServing.String()]; {
 	case m.phase != phaseServing:
 		r.Why = "the server is " + r.State

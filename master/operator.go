@@ -35,11 +35,13 @@ type Request struct {
 	Verb    string `json:"verb"`
 	Now     bool   `json:"now,omitempty"`     // stop: do not drain
 	Timeout string `json:"timeout,omitempty"` // stop: instead of drain.timeout, "5s"
+	Wait    bool   `json:"wait,omitempty"`    // reload: until the old workers have drained
 }
 
 // Events of an Answer.
 const (
 	EventProgress = "progress" // Text is a line for people
+	EventProblem  = "problem"  // Text is what is wrong with the configuration
 	EventResult   = "result"   // Data is what was asked for
 	EventEnd      = "end"      // Exit is the verb's exit code; nothing follows
 )
@@ -64,16 +66,28 @@ type operation struct {
 	lines   chan Answer   // progress
 	endc    chan Answer   // the last line, buffered
 	written chan struct{} // closed when that has been written, or cannot be
+	report  *ReloadReport // of a reload whose old workers are waited for
 }
 
 func newOperation() *operation {
-	return &operation{make(chan Answer, maxProgress), make(chan Answer, 1), make(chan struct{})}
+	return &operation{lines: make(chan Answer, maxProgress), endc: make(chan Answer, 1), written: make(chan struct{})}
 }
 
 // progress sends a line. It never blocks.
-func (op *operation) progress(text string) {
+func (op *operation) progress(text string) { op.send(Answer{Event: EventProgress, Text: text}) }
+
+// send sends a line that is not the last.
+func (op *operation) send(a Answer) {
 	select {
-	case op.lines <- Answer{Event: EventProgress, Text: text}:
+	case op.lines <- a:
+	default:
+	}
+}
+
+// finish sends the last line. Only the first one counts.
+func (op *operation) finish(a Answer) {
+	select {
+	case op.endc <- a:
 	default:
 	}
 }
@@ -122,7 +136,7 @@ func (o *operators) end(asked []*operation, text string) {
 	defer timer.Stop()
 	for _, op := range asked {
 		op.progress(text)
-		op.endc <- endAnswer(0, "", "")
+		op.finish(endAnswer(0, "", ""))
 	}
 	for _, op := range asked {
 		select {

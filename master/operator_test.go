@@ -24,7 +24,7 @@ func realServer(t *testing.T) (*testServer, *operators, Paths) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.where.paths = p
+	s.paths = p
 	ops := s.serveOperators(c)
 	go func() { s.errc <- s.master.run() }()
 	<-ready
@@ -52,7 +52,7 @@ func TestOperators(t *testing.T) {
 	if err != nil || end.Code() != 0 || json.Unmarshal(data, &st) != nil || len(st.Workers) != 2 || !st.Ready || st.Socket != p.Socket {
 		t.Errorf("status = %s, %+v, %v", data, end, err)
 	}
-	for verb, want := range map[string]string{"reload": "reload is not yet in this version", "fly": `unknown verb "fly"`} {
+	for verb, want := range map[string]string{"upgrade": "upgrade is not yet in this version", "fly": `unknown verb "fly"`} {
 		if _, end, err := c.Do(Request{Verb: verb}, time.Minute, nil); err != nil || end.Code() != 1 || !strings.Contains(end.Error, want) {
 			t.Errorf("%s = %+v, %v", verb, end, err)
 		}
@@ -68,7 +68,7 @@ func TestOperators(t *testing.T) {
 		ended <- err
 	}()
 	var lines []string
-	_, end, err = c.Do(Request{Verb: "stop"}, time.Minute, func(text string) { lines = append(lines, text) })
+	_, end, err = c.Do(Request{Verb: "stop"}, time.Minute, func(a Answer) { lines = append(lines, a.Text) })
 	if err != nil || end.Code() != 0 || len(lines) != 3 || lines[2] != "over" {
 		t.Errorf("stop = %+v, %v, progress %q; want a line of each worker and the end", end, err, lines)
 	}

@@ -84,6 +84,17 @@ func (p *child) signal(sig syscall.Signal) error {
 	return nil
 }
 
+func (p *child) noCore() {
+	const rlimitCore = 4
+	var none syscall.Rlimit
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+	if p.table.alive[p.id] == p {
+		// A core file would be a pity, no more: whether this worked does not matter.
+		syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(p.id), rlimitCore, uintptr(unsafe.Pointer(&none)), 0, 0, 0)
+	}
+}
+
 // reap collects every child that has ended, ours and, as process 1, the
 // orphans that the kernel gave us.
 func (c *children) reap() {

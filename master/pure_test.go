@@ -2,7 +2,6 @@ package master
 
 import (
 	"io"
-	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -158,26 +157,6 @@ func TestWorkerEnvironmentHasNoSecrets(t *testing.T) {
 	if strings.Contains(env, "secret") || !strings.Contains(env, "TZ=UTC") || !strings.Contains(env, "GOMAXPROCS=2") {
 		t.Errorf("environment %q", env)
 	}
-}
-
-func TestNotifier(t *testing.T) {
-	path := t.TempDir() + "/notify"
-	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	t.Setenv("NOTIFY_SOCKET", path)
-	notifier()("READY=1")
-	buf := make([]byte, 64)
-	n, err := l.Read(buf)
-	if err != nil || string(buf[:n]) != "READY=1" {
-		t.Errorf("the service manager got %q, %v", buf[:n], err)
-	}
-	if os.Getenv("NOTIFY_SOCKET") != "" {
-		t.Error("workers would inherit NOTIFY_SOCKET")
-	}
-	notifier()("nobody asked")
 }
 
 func TestGone(t *testing.T) {

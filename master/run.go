@@ -3,7 +3,6 @@ package master
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -19,8 +18,10 @@ import (
 // Options are what a server is started with.
 type Options struct {
 	Config *conf.Config
-	// Load reads the configuration again, for a reload. It may take its time.
-	Load func() (*conf.Config, conf.Problems)
+	// Load reads the configuration again, for a reload: from this file, which
+	// is the one in use, or for "" from where it would be found now. It may
+	// take its time.
+	Load func(file string) (*conf.Config, conf.Problems)
 	// Version of this program, for status and metrics.
 	Version string
 	// ParseReasons and RefusedReasons name the counters of a worker's cell, by
@@ -60,21 +61,16 @@ func Run(o Options) (err error) {
 			}
 		}()
 	}
+	given := inherit() // first: what it finds must not be ours
 	closeOnExec()
 	var r resources
 	defer r.close()
-	m, claim, err := prepare(o, &r)
+	m, claim, err := prepare(o, given, &r)
 	if err != nil {
 		return err
 	}
 	ops := m.serveOperators(claim)
 	r.hold(ops.close)
-	admin, err := m.serveAdmin(o.Config.Admin.Address)
-	if err != nil {
-		return err
-	}
-	r.hold(admin.close)
-	m.where.admin = admin.addr
 	m.announce()
 	err = m.run()
 	m.finish(&r, ops, err)
@@ -108,98 +104,51 @@ func (m *master) waitBeside(limit time.Duration) {
 
 // prepare takes everything the server needs before its first worker is
 // started. What it takes is held by r.
-func prepare(o Options, r *resources) (*master, *claim, error) {
+func prepare(o Options, given []inherited, r *resources) (*master, *claim, error) {
 	cfg := o.Config
-	m := newMaster(o)
-	if len(m.gen.slots) == 0 || len(m.gen.slots) > limit.MaxProcesses/2 {
-		return nil, nil, fmt.Errorf("workers: %d: at least 1 and at most %d are possible", len(m.gen.slots), limit.MaxProcesses/2)
+	if n := cfg.Workers; n < 1 || n > limit.MaxProcesses/2 {
+		return nil, nil, fmt.Errorf("workers: %d: at least 1 and at most %d are possible", n, limit.MaxProcesses/2)
 	}
-	paths := FindPaths(cfg, o.Socket)
-	claim, err := stake(paths)
+	m := newMaster(o)
+	m.service = newService()
+	r.hold(m.service.close)
+	m.paths = FindPaths(cfg, o.Socket)
+	claim, err := stake(m.paths)
 	if err != nil {
 		return nil, nil, err
 	}
 	r.hold(claim.release)
-	m.where.paths = paths
-	daemonLog := ""
 	if o.Daemon {
-		daemonLog = paths.DaemonLog
+		m.daemonLog = m.paths.DaemonLog
 	}
-	if m.logs, err = openLogs(m.env.open, logOutputs(cfg, daemonLog), nil); err != nil {
+	if err := m.share(); err != nil {
 		return nil, nil, err
 	}
-	m.log = logging.New(logging.Options{Level: cfg.Log.Level, Format: cfg.Log.Format, Out: m.logs.own, Process: "master"})
-	r.hold(func() { m.logs.close() })
-	r.hold(m.log.Close)
+	r.hold(func() { closeAll([]int{m.hostFD}) })
+	if err := m.first(cfg, given, r); err != nil {
+		return nil, nil, err
+	}
 	r.hold(m.startSignals())
-
-	files := raiseFiles(cfg)
-	if note := filesNote(cfg, files); note != "" {
-		m.degrade(note)
-	}
-	var note string
-	if m.user, note, err = workerUser(cfg.User); err != nil {
-		return nil, nil, err
-	}
-	if note != "" {
-		m.degrade(note)
-	}
-	if err := m.share(cfg); err != nil {
-		return nil, nil, err
-	}
-	r.hold(func() { closeAll([]int{m.hostFD, m.gen.sealed}) })
-	if err := m.bind(cfg, r); err != nil {
-		return nil, nil, err
-	}
 	return m, claim, m.provide(r)
 }
 
 // newMaster returns the state of a server that has taken nothing yet.
 func newMaster(o Options) *master {
-	cfg := o.Config
 	m := &master{
 		opts:     o,
 		registry: metrics.NewRegistry(o.Version),
 		instance: newInstance(),
-		notify:   notifier(),
+		service:  &service{},
 		events:   make(chan event, maxEvents),
 		donec:    make(chan struct{}),
 		counts:   make(chan func(), maxCounts),
-		env:      env{listen: (*sock.Set).Listen, leave: (*sock.Set).Leave, open: openLog},
-		gen:      &generation{number: 1, config: cfg, sealed: -1, layout: layoutOf(o)},
 		hostFD:   -1,
 	}
-	for i := range cfg.Workers {
-		m.gen.slots = append(m.gen.slots, &slot{number: i})
+	m.env = env{
+		draft: m.draft, prepare: (*sock.Set).Prepare, commit: (*sock.Set).Commit, rollback: (*sock.Set).Rollback,
+		listen: (*sock.Set).Listen, leave: (*sock.Set).Leave, close: (*sock.Set).Close, examine: examine, open: openLog,
 	}
-	m.registry.SetGeneration(m.gen.number)
 	return m
-}
-
-func layoutOf(o Options) metrics.Layout {
-	l := metrics.LayoutOf(siteNames(o.Config), listenerNames(o.Config), o.ParseReasons...)
-	if o.RefusedReasons != nil {
-		l.RefusedReasons = o.RefusedReasons
-	}
-	return l
-}
-
-// siteNames and listenerNames are in the order of the configuration: with them
-// the master and the workers agree on what each counter means.
-func siteNames(c *conf.Config) []string {
-	names := make([]string, len(c.Sites))
-	for i, s := range c.Sites {
-		names[i] = s.Name
-	}
-	return names
-}
-
-func listenerNames(c *conf.Config) []string {
-	names := make([]string, len(c.Listeners))
-	for i, l := range c.Listeners {
-		names[i] = l.Name
-	}
-	return names
 }
 
 // newInstance returns a name that no other server has.
@@ -210,40 +159,68 @@ func newInstance() string {
 }
 
 // share makes the memory that all workers map or read.
-func (m *master) share(cfg *conf.Config) error {
+func (m *master) share() error {
 	fd, mem, err := sock.Memfd("srvctl-host", limit.Size())
 	if err != nil {
 		return err
 	}
 	m.hostFD, m.host = fd, limit.Open(mem)
-	text, err := cfg.Encode()
-	if err != nil {
-		return fmt.Errorf("encode the configuration: %w", err)
-	}
-	m.gen.sealed, err = sock.Sealed("srvctl-config", text)
-	return err
+	return nil
 }
 
-// bind binds all listeners, or says what is wrong with each of them.
-func (m *master) bind(cfg *conf.Config, r *resources) error {
-	r.hold(func() {
-		for _, l := range m.listeners {
-			l.set.Close()
-		}
-	})
-	var errs []error
-	for i, l := range cfg.Listeners {
-		set, err := sock.Bind(sock.Spec{Address: l.Address, Backlog: l.Backlog, ReusePort: l.ReusePort, Mode: l.Mode, Owner: l.Owner}, cfg.Workers)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("listener %s: %w", l.Name, err))
-			continue
-		}
-		m.listeners = append(m.listeners, &listener{number: i, name: l.Name, set: set})
-		if set.Note != "" {
-			m.degrade(fmt.Sprintf("listener %s: %s", l.Name, set.Note))
-		}
+// first makes the first generation, from the sockets that this process was
+// started with and those it binds.
+func (m *master) first(cfg *conf.Config, given []inherited, r *resources) error {
+	has := setting{daemonLog: m.daemonLog}
+	specs := make([]sock.Spec, len(cfg.Listeners))
+	for i := range cfg.Listeners {
+		specs[i] = specOf(&cfg.Listeners[i])
 	}
-	return errors.Join(errs...)
+	var left []leftover
+	has.given, left = pairGiven(given, sock.Identify, specs)
+	d, err := m.draft(1, cfg, has)
+	if err != nil {
+		return err
+	}
+	m.gen = d.gen
+	for i, set := range d.bound {
+		m.gen.listeners = append(m.gen.listeners, &listener{number: i, name: cfg.Listeners[i].Name, shared: set.Shared, set: set})
+	}
+	m.log = logging.New(logging.Options{Level: cfg.Log.Level, Format: cfg.Log.Format, Out: m.gen.logs.takeOwn(), Process: "master"})
+	m.adopt(d, nil)
+	r.hold(m.release)
+	for _, l := range left {
+		m.leaveOver(l)
+	}
+	m.store(m.gen)
+	return nil
+}
+
+// leaveOver closes a socket that nobody asked for.
+func (m *master) leaveOver(l leftover) {
+	closeAll([]int{l.fd})
+	if l.stored() {
+		m.service.forget(l.name)
+	}
+	if l.text != "" {
+		m.degrade(l.text)
+	}
+}
+
+// release gives back what the generation in force has, at the end.
+func (m *master) release() {
+	if m.watcher != nil {
+		m.watcher.close()
+	}
+	if m.admin != nil {
+		m.admin.close()
+	}
+	for _, l := range m.gen.listeners {
+		l.set.Close()
+	}
+	m.gen.unseal()
+	m.log.Close()
+	m.gen.logs.close()
 }
 
 // provide makes what starts the workers, and the reaper.
@@ -268,15 +245,15 @@ func (m *master) degrade(note string) {
 // announce logs where to look.
 func (m *master) announce() {
 	var addrs []string
-	for _, l := range m.listeners {
+	for _, l := range m.gen.listeners {
 		addrs = append(addrs, l.name+" "+l.set.Bound)
 	}
 	user := "as the master"
-	if m.user != nil {
-		user = m.user.name
+	if u := m.gen.user; u != nil {
+		user = u.name
 	}
 	m.log.Info("starting", "version", m.opts.Version, "pid", os.Getpid(), "config", configName(m.gen.config),
-		"addr", strings.Join(addrs, ", "), "workers", len(m.gen.slots), "user", user, "admin", or(m.where.admin, "off"), "socket", m.where.paths.Socket)
+		"addr", strings.Join(addrs, ", "), "workers", len(m.gen.slots), "user", user, "admin", or(m.admin.address(), "off"), "socket", m.paths.Socket)
 }
 
 // configName names the configuration's file for people.

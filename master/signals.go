@@ -46,7 +46,7 @@ func (e signalled) apply(m *master, now time.Time) {
 	case syscall.SIGUSR1:
 		reopenLogs{}.apply(m, now)
 	case syscall.SIGHUP:
-		m.log.Error("reload is not yet in this version: nothing was changed; use `srvctl stop` and `srvctl start`", "signal", "SIGHUP")
+		reloadRequest{why: "SIGHUP"}.apply(m, now)
 	case syscall.SIGUSR2:
 		m.log.Error("upgrade is not yet in this version: nothing was changed; use `srvctl stop` and `srvctl start`", "signal", "SIGUSR2")
 	}

@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"srvctl/conf"
-	"srvctl/shared/metrics"
 )
 
 const (
@@ -26,20 +23,11 @@ const (
 	dyingGrace = time.Second
 )
 
-// A generation is one configuration and the slots that serve it. It belongs
-// to the loop.
-type generation struct {
-	number int
-	config *conf.Config
-	sealed int            // memfd that holds the configuration, for the workers
-	layout metrics.Layout // of its workers' stats cells
-	slots  []*slot
-}
-
 // A slot is the place of one worker in its generation. The sockets of a
 // listener belong to the slot, not to the process: they outlive it. It belongs
 // to the loop.
 type slot struct {
+	gen      *generation
 	number   int
 	state    slotState // changed by set only
 	since    time.Time // when state was entered
@@ -75,47 +63,4 @@ func (s *slot) pause(served time.Duration) time.Duration {
 	}
 	s.backoff = min(max(2*s.backoff, backoffFirst), backoffMax)
 	return s.backoff
-}
-
-// acceptSet returns the slots whose sockets the worker of s should accept
-// from, in ascending order. A slot whose own worker does not serve is served
-// by all others, so that connections that wait on its socket are not lost, only
-// a little less evenly spread.
-func (g *generation) acceptSet(s *slot) []int {
-	var set []int
-	for _, other := range g.slots {
-		if other == s || other.state != slotServing {
-			set = append(set, other.number)
-		}
-	}
-	return set
-}
-
-// allIn reports whether every slot is in this state.
-func (g *generation) allIn(state slotState) bool {
-	for _, s := range g.slots {
-		if s.state != state {
-			return false
-		}
-	}
-	return true
-}
-
-// anyIn reports whether a slot is in a state of this kind.
-func (g *generation) anyIn(kind func(slotState) bool) bool {
-	for _, s := range g.slots {
-		if kind(s.state) {
-			return true
-		}
-	}
-	return false
-}
-
-// count returns the number of slots in each state that any slot is in.
-func (g *generation) count() map[string]int {
-	n := make(map[string]int)
-	for _, s := range g.slots {
-		n[s.state.String()]++
-	}
-	return n
 }

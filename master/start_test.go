@@ -31,7 +31,7 @@ func TestFirstStart(t *testing.T) {
 				}
 			}
 			<-goOn
-			w.says <- control.Ready{}
+			w.says <- control.Ready{Checksum: 1}
 			obey(w)
 		}
 		s.run()
@@ -110,11 +110,11 @@ func TestFirstStartFails(t *testing.T) {
 		{name: "is killed", want: "killed by SIGKILL", behave: func(w *fakeWorker) { w.die(syscall.WaitStatus(9)) }},
 		{name: "hangs", want: "was not ready within ready_timeout (10s)", after: 10 * time.Second, behave: mute},
 		{name: "is ready and then dies", want: "killed by SIGSEGV", behave: func(w *fakeWorker) {
-			w.says <- control.Ready{}
+			w.says <- control.Ready{Checksum: 1}
 			w.die(syscall.WaitStatus(11))
 		}},
 		{name: "does not accept", want: "did not accept within ready_timeout", after: 10 * time.Second, behave: func(w *fakeWorker) {
-			w.says <- control.Ready{}
+			w.says <- control.Ready{Checksum: 1}
 			<-w.gonec
 		}},
 		{name: "speaks out of turn", want: "said serving while starting", behave: func(w *fakeWorker) {

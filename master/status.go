@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"srvctl/conf"
 )
 
 // Status is what a server says of itself: the answer to the status verb and
@@ -30,6 +32,9 @@ type Status struct {
 	User          string  `json:"user"`  // of the workers, "" = as the master
 	Connections   int64   `json:"connections"`
 
+	Reload     *ReloadStatus `json:"reload,omitempty"` // under way
+	LastReload *LastReload   `json:"last_reload,omitempty"`
+
 	Listeners []ListenerStatus `json:"listeners"`
 	Workers   []WorkerStatus   `json:"workers"`
 	Degraded  []Degraded       `json:"degraded"`
@@ -42,6 +47,12 @@ type ListenerStatus struct {
 	Bound   string `json:"bound"`   // as it is: port 0 is resolved
 	Shared  bool   `json:"shared"`
 	Note    string `json:"note,omitempty"`
+}
+
+// ReloadStatus is a reload under way.
+type ReloadStatus struct {
+	Stage string `json:"stage"` // loading, waiting, preparing, undoing, rolling
+	Since string `json:"since"` // RFC 3339
 }
 
 // WorkerStatus is one slot and its worker process.
@@ -87,22 +98,46 @@ func (m *master) askStatus(limit time.Duration) (Status, bool) {
 // ask returns what the loop itself knows.
 func (m *master) ask(limit time.Duration) (Status, bool) {
 	answer := make(chan Status, 1)
+	return inquire(m, limit, statusRequest{answer}, answer)
+}
+
+// configRequest asks the loop for the generation in force, of which only what
+// never changes may be read.
+type configRequest struct{ answer chan<- inForce }
+
+type inForce struct {
+	number int
+	config *conf.Config
+}
+
+func (e configRequest) apply(m *master, now time.Time) {
+	e.answer <- inForce{m.gen.number, m.gen.config}
+}
+
+func (m *master) askConfig(limit time.Duration) (inForce, bool) {
+	answer := make(chan inForce, 1)
+	return inquire(m, limit, configRequest{answer}, answer)
+}
+
+// inquire posts a request and waits for its answer, false when the loop has
+// ended or does not answer within the limit.
+func inquire[T any](m *master, limit time.Duration, request event, answer <-chan T) (nothing T, ok bool) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
-	case m.events <- statusRequest{answer}:
+	case m.events <- request:
 	case <-m.donec:
-		return Status{}, false
+		return nothing, false
 	case <-timer.C:
-		return Status{}, false
+		return nothing, false
 	}
 	select {
-	case st := <-answer:
-		return st, true
+	case a := <-answer:
+		return a, true
 	case <-m.donec:
-		return Status{}, false
+		return nothing, false
 	case <-timer.C:
-		return Status{}, false
+		return nothing, false
 	}
 }
 
@@ -113,24 +148,32 @@ func (m *master) status(now time.Time) Status {
 		State: m.phase.String(), Ready: r.Ready, Why: r.Why,
 		PID: os.Getpid(), Version: m.opts.Version, Generation: m.gen.number,
 		Started: m.began.Format(time.RFC3339), UptimeSeconds: seconds(now.Sub(m.began)),
-		Config: configName(m.gen.config), Socket: m.where.paths.Socket, PIDFile: m.where.paths.PID, Admin: m.where.admin,
-		Connections: m.host.Connections(),
-		Listeners:   []ListenerStatus{}, Workers: []WorkerStatus{}, Degraded: []Degraded{},
+		Config: configName(m.gen.config), Socket: m.paths.Socket, PIDFile: m.paths.PID, Admin: m.admin.address(),
+		Connections: m.host.Connections(), LastReload: m.last,
+		Listeners: []ListenerStatus{}, Workers: []WorkerStatus{}, Degraded: []Degraded{},
 	}
-	if m.user != nil {
-		st.User = m.user.name
+	if u := m.gen.user; u != nil {
+		st.User = u.name
 	}
-	for _, l := range m.listeners {
-		st.Listeners = append(st.Listeners, ListenerStatus{l.name, l.set.Spec.Address, l.set.Bound, l.set.Shared, l.set.Note})
+	if r := m.reload; r != nil {
+		st.Reload = &ReloadStatus{r.stage.String(), r.began.Format(time.RFC3339Nano)}
 	}
-	for _, note := range m.notes {
+	for _, l := range m.gen.listeners {
+		st.Listeners = append(st.Listeners, ListenerStatus{l.name, l.set.Spec.Address, l.set.Bound, l.shared, l.set.Note})
+	}
+	for _, note := range slices.Concat(m.notes, m.gen.notes) {
 		st.Degraded = append(st.Degraded, Degraded{Slot: -1, Text: note})
 	}
 	clock := monotonic()
-	for _, s := range m.gen.slots {
-		st.Workers = append(st.Workers, s.status(now, clock, m.gen.number))
-		st.Degraded = append(st.Degraded, s.complaints(now, m.phase)...)
-		st.Degraded = append(st.Degraded, s.silence(clock, m.gen.config.Heartbeat.Timeout)...)
+	for s := range m.slots() {
+		if s.gen != m.gen && s.state == slotVacant {
+			continue
+		}
+		st.Workers = append(st.Workers, s.status(now, clock))
+		if s.gen == m.gen {
+			st.Degraded = append(st.Degraded, s.complaints(now, m.phase)...)
+		}
+		st.Degraded = append(st.Degraded, s.silence(clock, s.gen.config.Heartbeat.Timeout)...)
 	}
 	return st
 }
@@ -149,9 +192,9 @@ func (s *slot) silence(clock int64, limit time.Duration) []Degraded {
 		"no heartbeat for %v (heartbeat.timeout is %v): the worker is stopped or its loop hangs; kill -CONT or kill %d", silent, limit, s.worker.proc.pid())}}
 }
 
-func (s *slot) status(now time.Time, clock int64, generation int) WorkerStatus {
+func (s *slot) status(now time.Time, clock int64) WorkerStatus {
 	st := WorkerStatus{
-		Slot: s.number, Generation: generation, State: s.state.String(), UptimeSeconds: seconds(now.Sub(s.since)),
+		Slot: s.number, Generation: s.gen.number, State: s.state.String(), UptimeSeconds: seconds(now.Sub(s.since)),
 		BeatMS: -1, Restarts: s.restarts, LastExit: s.lastExit, Accepts: []int{},
 	}
 	if !s.exitAt.IsZero() {

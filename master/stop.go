@@ -9,13 +9,6 @@ import (
 	"srvctl/proto/control"
 )
 
-// drainGrace is how much longer than drain.timeout a worker may take: it cuts
-// what is left itself when the time is up, and tells how many that were.
-const drainGrace = time.Second
-
-// exitGrace is how long a worker that has drained may take to exit.
-const exitGrace = 5 * time.Second
-
 // errStopped ends a start that the operator did not wait for.
 var errStopped = errors.New("stopped before it was ready")
 
@@ -44,6 +37,7 @@ func (e stopRequest) apply(m *master, now time.Time) {
 	switch m.phase {
 	case phaseStarting:
 		m.log.Info("stopping", "why", e.why)
+		m.stopReload(now)
 		if m.gen.anyIn(slotState.accepting) { // told to serve, so somebody may have been answered
 			m.err = errStopped
 			m.drain(now, e)
@@ -51,6 +45,7 @@ func (e stopRequest) apply(m *master, now time.Time) {
 		}
 		m.abort(now, errStopped)
 	case phaseServing:
+		m.stopReload(now)
 		m.log.Info("stopping", "why", e.why, "delay", m.gen.config.Drain.Delay.String(), "timeout", m.drainTimeout(e).String())
 		m.drain(now, e)
 	case phaseStopping:
@@ -74,20 +69,17 @@ func (m *master) drainTimeout(e stopRequest) time.Duration {
 func (m *master) drain(now time.Time, e stopRequest) {
 	m.setPhase(phaseStopping)
 	m.stop.began = now
-	m.notify("STOPPING=1")
+	m.service.stopping("draining")
 	m.leaveListeners() // first, so that the last to hold a socket is a worker, which empties its queue
 	cfg := m.gen.config
 	limit := m.drainTimeout(e)
-	order := control.Drain{Timeout: limit, Idle: cfg.Drain.Idle, Delay: cfg.Drain.Delay, Why: control.WhyStop}
-	for _, s := range m.gen.slots {
+	for s := range m.slots() {
+		order := control.Drain{Timeout: limit, Idle: cfg.Drain.Idle, Delay: cfg.Drain.Delay, Why: control.WhyStop, Empty: s.gen.all()}
 		switch {
-		case s.state == slotWaiting:
-			s.set(now, slotVacant)
-		case s.state.accepting():
-			s.set(now, slotDraining, cfg.Drain.Delay+limit+drainGrace)
-			m.send(now, s, order)
-		case s.state.hasProcess() && s.state != slotDying:
-			m.kill(now, s, syscall.SIGKILL) // it has not accepted anything yet
+		case s.state == slotDraining: // since a reload
+			m.hasten(now, s, cfg.Drain.Delay+limit, cfg.Drain.Idle)
+		default:
+			m.drainSlot(now, s, order)
 		}
 	}
 	if e.hard {
@@ -96,21 +88,10 @@ func (m *master) drain(now time.Time, e stopRequest) {
 	m.settle()
 }
 
-// leaveListeners gives up the sockets before the workers are told to drain.
-// They live on in the workers, which empty their queues and then close them
-// too; from then on clients are refused at once. Copies kept here would let
-// them connect, and hang until the last worker has drained, or be reset when
-// this process closes a queue after everybody who empties it has gone.
-func (m *master) leaveListeners() {
-	for _, l := range m.listeners {
-		m.env.leave(l.set)
-	}
-}
-
 // harden ends every worker now. SIGTERM lets it write its logs.
 func (m *master) harden(now time.Time) {
 	m.stop.hard = true
-	for _, s := range m.gen.slots {
+	for s := range m.slots() {
 		if s.state.hasProcess() && s.state != slotDying {
 			m.kill(now, s, syscall.SIGTERM)
 		}
@@ -135,9 +116,15 @@ func (m *master) abort(now time.Time, err error) {
 
 // settle ends the loop once the server stops and no process is left.
 func (m *master) settle() {
-	if m.phase == phaseStopping && m.gen.allIn(slotVacant) {
-		m.setPhase(phaseGone)
+	if m.phase != phaseStopping {
+		return
 	}
+	for s := range m.slots() {
+		if s.state != slotVacant {
+			return
+		}
+	}
+	m.setPhase(phaseGone)
 }
 
 // summary says how the server ended.
@@ -159,9 +146,13 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// tell sends a line to everybody who waits for the end.
-func (m *master) tell(text string) {
+// tell sends a line to everybody who waits for the end of the server or of
+// this generation.
+func (m *master) tell(g *generation, text string) {
 	for _, op := range m.stop.asked {
+		op.progress(text)
+	}
+	for _, op := range g.waiting {
 		op.progress(text)
 	}
 }

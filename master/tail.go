@@ -14,6 +14,7 @@ const (
 	// last line is the one that matters. So both ends are kept.
 	tailFirst   = 12
 	tailLast    = 12
+	tailAll     = 1000 // when all its stacks were asked for
 	tailLineMax = 512
 )
 
@@ -25,11 +26,12 @@ type tail struct {
 
 	mu      sync.Mutex
 	first   []string
-	last    []string // ring of at most tailLast
+	last    []string // ring of at most most
+	most    int
 	skipped int
 }
 
-func newTail() *tail { return &tail{donec: make(chan struct{})} }
+func newTail() *tail { return &tail{donec: make(chan struct{}), most: tailLast} }
 
 // read takes lines from r until it ends. It runs on a goroutine of its own.
 func (t *tail) read(r io.ReadCloser) {
@@ -57,12 +59,19 @@ func (t *tail) add(line string) {
 	case len(t.first) < tailFirst:
 		t.first = append(t.first, line)
 	default:
-		if len(t.last) == tailLast {
+		if len(t.last) == t.most {
 			t.last = append(t.last[:0], t.last[1:]...)
 			t.skipped++
 		}
 		t.last = append(t.last, line)
 	}
+}
+
+// keepAll keeps everything from now on, within reason.
+func (t *tail) keepAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.most = tailAll
 }
 
 // clean keeps an operator's terminal safe from what a worker was made to say.

@@ -11,8 +11,9 @@ var verbs = map[string]func(*operators, *operatorConn, Request) error{
 	"status": (*operators).status,
 	"ready":  (*operators).ready,
 	"stop":   (*operators).stop,
+	"reload": (*operators).reload,
+	"config": (*operators).config,
 
-	"reload":  (*operators).later,
 	"upgrade": (*operators).later,
 	"scale":   (*operators).later,
 	"purge":   (*operators).later,
@@ -65,12 +66,27 @@ func (o *operators) stop(c *operatorConn, req Request) error {
 		}
 	}
 	op := newOperation()
-	defer close(op.written)
 	o.mu.Lock()
 	c.waits = true
 	o.mu.Unlock()
 	o.m.post(stopRequest{why: "srvctl stop", hard: req.Now, timeout: timeout, op: op})
-	var broken error // the operator has gone; the stop goes on
+	c.follow(op)
+	return ErrEnded
+}
+
+// reload passes the request to the loop and what comes back to the operator.
+func (o *operators) reload(c *operatorConn, req Request) error {
+	op := newOperation()
+	if !o.m.post(reloadRequest{why: "srvctl reload", asker: &asker{op, req.Wait}}) {
+		return c.write(endAnswer(1, "reload: the server has ended", ""))
+	}
+	return c.follow(op)
+}
+
+// follow writes what an operation says until its last line.
+func (c *operatorConn) follow(op *operation) error {
+	defer close(op.written)
+	var broken error // the operator has gone; the operation goes on
 	for {
 		select {
 		case line := <-op.lines:
@@ -82,11 +98,30 @@ func (o *operators) stop(c *operatorConn, req Request) error {
 				broken = c.write(<-op.lines)
 			}
 			if broken == nil {
-				c.write(end)
+				broken = c.write(end)
 			}
-			return ErrEnded
+			return broken
 		}
 	}
+}
+
+// RunningConfig is the answer to the verb config.
+type RunningConfig struct {
+	Generation int    `json:"generation"`
+	Config     string `json:"config"` // what conf.Decode reads
+}
+
+// config answers with the configuration in force.
+func (o *operators) config(c *operatorConn, _ Request) error {
+	st, ok := o.m.askConfig(statusTime)
+	if !ok {
+		return c.write(endAnswer(1, "the master does not answer", "see its log"))
+	}
+	text, err := st.config.Encode()
+	if err != nil {
+		return c.write(endAnswer(1, err.Error(), ""))
+	}
+	return c.writeResult(RunningConfig{st.number, string(text)}, endAnswer(0, "", ""))
 }
 
 // later answers verbs of later versions.

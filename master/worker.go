@@ -1,17 +1,20 @@
 package master
 
 import (
+	"fmt"
 	"slices"
 	"syscall"
 	"time"
 
 	"srvctl/proto/control"
+	"srvctl/shared/limit"
 	"srvctl/shared/metrics"
 )
 
 // birth is what a worker process is started with.
 type birth struct {
 	id
+	home   *slot
 	layout metrics.Layout
 	host   int         // memfd of the counts shared by the host
 	user   *credential // nil: as the master
@@ -28,6 +31,7 @@ type id struct {
 // is below the line belongs to the loop.
 type worker struct {
 	id
+	home  *slot
 	proc  process
 	link  link
 	tail  *tail
@@ -37,10 +41,12 @@ type worker struct {
 	readc chan struct{} // closed when nothing more will come from link
 
 	// ---
-	outbox   []outgoing        // frames that did not fit into the link yet
-	silent   bool              // its link has ended
-	killed   bool              // SIGKILL was sent
-	accepts  []int             // slots it was last told to accept from
+	outbox   []outgoing    // frames that did not fit into the link yet
+	silent   bool          // its link has ended
+	killed   bool          // SIGKILL was sent
+	accepts  []int         // slots it was last told to accept from
+	readyIn  time.Duration // how long it took from its start
+	pulse    pulse
 	failure  string            // why it could not serve, in its own words
 	verdict  string            // why it was signalled, "" when it was not
 	reason   string            // label of the restart counter, "" = from its exit
@@ -58,59 +64,85 @@ const lastWordsGrace = time.Second
 func (m *master) start(now time.Time, s *slot) {
 	s.set(now, slotForking)
 	b := birth{
-		id:     id{slot: s.number, generation: m.gen.number, index: m.takeIndex()},
-		layout: m.gen.layout,
+		id:     id{slot: s.number, generation: s.gen.number},
+		home:   s,
+		layout: s.gen.layout,
 		host:   m.hostFD,
-		user:   m.user,
+		user:   s.gen.user,
+	}
+	var free bool
+	if b.index, free = m.takeIndex(); !free {
+		m.beside(func() { m.post(born{birth: b, err: errTooMany}) })
+		return
 	}
 	m.beside(func() {
 		w, err := m.env.spawn(b)
 		if err == nil {
 			m.registry.Attach(b.index, b.slot, b.generation, w.proc.pid(), b.layout, w.cell)
 		}
-		m.post(born{id: b.id, worker: w, err: err})
+		m.post(born{birth: b, worker: w, err: err})
 	})
 }
 
+// errTooMany says that all numbers of processes are taken, which takes
+// hundreds that drain or do not die.
+var errTooMany = fmt.Errorf("%d worker processes exist, which is the limit: lower workers, drain.generations or drain.timeout", limit.MaxProcesses)
+
 // takeIndex returns the lowest process number that is free.
-func (m *master) takeIndex() int {
+func (m *master) takeIndex() (index int, ok bool) {
 	for i, taken := range m.indexes {
 		if !taken {
 			m.indexes[i] = true
-			return i
+			return i, true
 		}
 	}
-	// The number of slots is bounded far below by the configuration.
-	panic("master: more worker processes than limit.MaxProcesses")
+	return -1, false
+}
+
+// freeIndexes returns how many process numbers are free.
+func (m *master) freeIndexes() (n int) {
+	for _, taken := range m.indexes {
+		if !taken {
+			n++
+		}
+	}
+	return n
 }
 
 // born is posted when the fork of a slot's process has worked or failed.
 type born struct {
-	id
+	birth
 	worker *worker
 	err    error
 }
 
 func (e born) apply(m *master, now time.Time) {
-	s := m.gen.slots[e.slot]
+	s := e.home
 	if e.err != nil {
-		m.indexes[e.index] = false
+		if e.index >= 0 {
+			m.indexes[e.index] = false
+		}
 		m.log.Error("worker could not be started", "slot", s.number, "generation", e.generation, "err", e.err)
 		s.lastExit, s.exitAt = "could not be started: "+e.err.Error(), now
 		m.vacate(now, s, "start", e.err.Error(), 0)
 		return
 	}
 	w := e.worker
-	s.worker = w
+	s.worker, w.home = w, s
 	m.beside(func() { m.read(w) })
 	m.beside(func() { m.watch(w) })
-	if m.phase == phaseStopping {
+	if !m.wanted(s.gen) {
 		m.kill(now, s, syscall.SIGKILL)
 		return
 	}
-	s.set(now, slotStarting, m.gen.config.ReadyTimeout)
+	s.set(now, slotStarting, s.gen.config.ReadyTimeout)
 	m.log.Info("worker started", "slot", s.number, "generation", w.generation, "pid", w.proc.pid())
 	m.equip(now, s)
+}
+
+// wanted reports whether new workers of a generation are.
+func (m *master) wanted(g *generation) bool {
+	return m.phase < phaseStopping && (g == m.gen || g == m.next && m.reload.stage == reloadPreparing)
 }
 
 // equip sends a new worker everything it needs to prepare.
@@ -118,13 +150,13 @@ func (m *master) equip(now time.Time, s *slot) {
 	w := s.worker
 	m.send(now, s, control.Begin{
 		Slot: w.slot, Generation: w.generation, Index: w.index,
-		Workers: len(m.gen.slots), Instance: m.instance,
-	}, m.gen.sealed)
-	for _, l := range m.listeners {
+		Workers: len(s.gen.slots), Instance: m.instance,
+	}, s.gen.sealed)
+	for _, l := range s.gen.listeners {
 		first := 0
 		for files := range slices.Chunk(l.set.Files, control.MaxDescriptors) {
 			m.send(now, s, control.Listener{
-				Number: l.number, Name: l.name, Address: l.set.Bound, Shared: l.set.Shared,
+				Number: l.number, Name: l.name, Address: l.set.Bound, Shared: l.shared,
 				First: first, Count: len(files),
 			}, files...)
 			first += len(files)

@@ -72,7 +72,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              usageError,
 		Commands: []*cli.Command{
-			startVerb(), stopVerb(), statusVerb(), checkVerb(), configVerb(), healthcheckVerb(), versionVerb(),
+			startVerb(), reloadVerb(), stopVerb(), statusVerb(), checkVerb(), configVerb(), healthcheckVerb(), versionVerb(),
 		},
 	}
 	app.Commands = append(app.Commands, laterVerbs()...)

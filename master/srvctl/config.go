@@ -13,9 +13,9 @@ func configVerb() *cli.Command {
 	set := &cli.StringSliceFlag{Name: "set", Usage: "`KEY=VALUE`, as for start"}
 	subs := []*cli.Command{
 		{Name: "show", Usage: "print the effective configuration and where each value came from", Flags: []cli.Flag{jsonFlag(), set}, Action: configShow},
+		configDiffVerb(),
 		{Name: "env", Usage: "print every environment variable that sets a key", Flags: []cli.Flag{jsonFlag()}, Action: configEnv},
 		{Name: "schema", Usage: "print the JSON Schema of the file, for editors", Action: configSchema},
-		later("diff", "show what a reload would change", "see `srvctl config show`"),
 	}
 	return &cli.Command{
 		Name:        "config",
@@ -25,7 +25,7 @@ func configVerb() *cli.Command {
 			if c.Args().Present() {
 				return unknownVerb(c.Args().First(), subs)
 			}
-			return &failure{code: exitUsage, err: errors.New("config what?"), next: "use `srvctl config show`, `env` or `schema`"}
+			return &failure{code: exitUsage, err: errors.New("config what?"), next: "use `srvctl config show`, `diff`, `env` or `schema`"}
 		},
 	}
 }

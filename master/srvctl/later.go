@@ -11,7 +11,6 @@ import (
 func laterVerbs() []*cli.Command {
 	var list []*cli.Command
 	for _, v := range []struct{ name, usage, instead string }{
-		{"reload", "take a changed configuration into use", "use `srvctl stop` and `srvctl start`"},
 		{"upgrade", "replace the running program", "use `srvctl stop` and `srvctl start`"},
 		{"scale", "change the number of workers", "set `workers` in the configuration and start again"},
 		{"routes", "show the routes, or the one that answers a request", "see `srvctl config show`"},

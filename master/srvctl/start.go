@@ -52,7 +52,7 @@ func startOptions(c *cli.Context) (o master.Options, err error) {
 	socket, err := socketFlag(c)
 	return master.Options{
 		Config:       cfg,
-		Load:         func() (*conf.Config, conf.Problems) { return load(c) },
+		Load:         func(file string) (*conf.Config, conf.Problems) { return reload(c, file) },
 		Version:      version,
 		ParseReasons: worker.ParseReasons(),
 		Socket:       socket,

@@ -35,7 +35,7 @@ func stopVerb() *cli.Command {
 				return err
 			}
 			defer client.Close()
-			_, end, err := client.Do(req, stopLimit, func(text string) { fmt.Fprintln(c.App.Writer, text) })
+			_, end, err := client.Do(req, stopLimit, printAnswer(c))
 			if errors.Is(err, master.ErrEnded) {
 				return nil // by another stop, which came first
 			}

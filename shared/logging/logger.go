@@ -81,6 +81,12 @@ func (l *Logger) SetLevel(level string) {
 	l.entry.Logger.SetLevel(n)
 }
 
+// SetFormat changes the format, "json" or "text", for the loggers made by With
+// too.
+func (l *Logger) SetFormat(format string) {
+	l.entry.Logger.SetFormatter(formatter{text: format == "text"})
+}
+
 // SetOutput lets the log go on in w, on the terms of Options.Out. What is
 // waiting goes to the old output or the new one; the old one is closed.
 func (l *Logger) SetOutput(w io.Writer) { l.core.queue.set(w) }

@@ -1,0 +1,130 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+
+	"srvctl/conf"
+	"srvctl/shared/sock"
+)
+
+// A listener is one address of a generation with the sockets of all slots. The
+// set of sockets is the same in every generation that has the address.
+type listener struct {
+	number int // in the configuration
+	name   string
+	shared bool // every worker accepts from all of its sockets
+	set    *sock.Set
+}
+
+func specOf(l *conf.Listener) sock.Spec {
+	return sock.Spec{Address: l.Address, Backlog: l.Backlog, ReusePort: l.ReusePort, Mode: l.Mode, Owner: l.Owner}
+}
+
+// listenerAt returns the listener of a generation with this address, nil when
+// it has none.
+func (g *generation) listenerAt(address string) *listener {
+	for _, l := range g.listeners {
+		if l.set.Spec.Address == address {
+			return l
+		}
+	}
+	return nil
+}
+
+// prepareListeners gives a generation its listeners: those that were bound for
+// it, and those that the generation in force has at the same address, made fit
+// for it without an effect yet. After an error everything is as it was.
+func (m *master) prepareListeners(d *draft) error {
+	var errs []error
+	for i := range d.gen.config.Listeners {
+		c := &d.gen.config.Listeners[i]
+		l := &listener{number: i, name: c.Name, set: d.bound[i]}
+		if l.set != nil {
+			l.shared = l.set.Shared
+			d.gen.listeners = append(d.gen.listeners, l)
+			continue
+		}
+		kept := m.gen.listenerAt(c.Address)
+		if kept == nil {
+			errs = append(errs, fmt.Errorf("listener %s: its sockets were closed meanwhile", c.Name))
+			continue
+		}
+		l.set = kept.set
+		if err := m.env.prepare(l.set, specOf(c), len(d.gen.slots)); err != nil {
+			errs = append(errs, fmt.Errorf("listener %s: %w", c.Name, err))
+			continue
+		}
+		l.shared = l.set.WillShare()
+		d.gen.listeners = append(d.gen.listeners, l)
+	}
+	if err := errors.Join(errs...); err != nil {
+		m.rollbackListeners(d.gen)
+		return err
+	}
+	return nil
+}
+
+// rollbackListeners undoes prepareListeners.
+func (m *master) rollbackListeners(g *generation) {
+	for _, l := range g.listeners {
+		if m.gen.listenerAt(l.set.Spec.Address) != nil {
+			m.env.rollback(l.set)
+		} else {
+			m.env.close(l.set)
+		}
+	}
+	g.listeners = nil
+}
+
+// commitListeners makes the listeners of a generation the ones of the server.
+// It returns the numbers, in the generation before, of those that are gone:
+// this process closes them now, so that the last to hold them is a worker,
+// which empties their queues.
+func (m *master) commitListeners(from, to *generation) (gone []int) {
+	for _, l := range to.listeners {
+		if from.listenerAt(l.set.Spec.Address) != nil {
+			if note := m.env.commit(l.set); note != "" {
+				to.notes = append(to.notes, fmt.Sprintf("listener %s: %s", l.name, note))
+			}
+		}
+	}
+	for _, l := range from.listeners {
+		if to.listenerAt(l.set.Spec.Address) == nil {
+			gone = append(gone, l.number)
+			m.service.unstore(l.set.Spec.Address)
+			m.env.close(l.set)
+		}
+	}
+	m.store(to)
+	return gone
+}
+
+// store gives copies of all sockets to the service manager, which hands them
+// to the next master if this one is killed.
+func (m *master) store(g *generation) {
+	for _, l := range g.listeners {
+		m.service.store(l.set.Spec.Address, l.set.Files)
+	}
+}
+
+// leaveListeners gives up all sockets before the workers of a server that
+// stops are told to drain. They live on in the workers, which empty their
+// queues and then close them too; from then on clients are refused at once.
+// Copies kept here would let them connect, and hang until the last worker has
+// drained, or be reset when this process closes a queue after everybody who
+// empties it has gone.
+func (m *master) leaveListeners() {
+	for _, l := range m.gen.listeners {
+		m.env.leave(l.set)
+	}
+}
+
+// all returns the numbers of all listeners of the generation.
+func (g *generation) all() []int {
+	numbers := make([]int, len(g.listeners))
+	for i, l := range g.listeners {
+		numbers[i] = l.number
+	}
+	return numbers
+}
