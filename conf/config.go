@@ -11,6 +11,7 @@ type Config struct {
 	// Watch is all that was read or looked for, also by a Load that failed.
 	// A Config from Decode has none.
 	Watch []Watched `json:"-"`
+	Given Given
 
 	Workers       int
 	User          string // "auto" or "user[:group]"

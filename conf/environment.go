@@ -135,7 +135,8 @@ func (l *loader) applyEnvironment(root *item) {
 			l.unknownVariable(name, from)
 			continue
 		}
-		l.setVariable(root, k, chosen, from, l.env[name])
+		value, _ := l.variable(name)
+		l.setVariable(root, k, chosen, from, value)
 	}
 }
 

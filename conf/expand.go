@@ -13,10 +13,7 @@ func (l *loader) expand(s string, from *source) (string, bool, fault) {
 	if from.lenient || !strings.Contains(s, "${") {
 		return s, false, fault{}
 	}
-	out, wrong := expand(s, func(name string) (string, bool) {
-		v, ok := l.env[name]
-		return v, ok
-	})
+	out, wrong := expand(s, l.variable)
 	if wrong.message == "" {
 		if l.expanded += len(out); l.expanded > maxExpandedBytes {
 			wrong.message = "the variables of this configuration give more than " + formatSize(maxExpandedBytes)

@@ -37,7 +37,7 @@ func LoadOn(h Host, o Options) (*Config, Problems) {
 // files, and the order of things that are found by name.
 func Canonical(c *Config) string {
 	d := *c
-	d.File, d.Files = "", nil
+	d.File, d.Files, d.Given = "", nil, Given{}
 	d.Listeners = slices.Clone(d.Listeners)
 	for i := range d.Listeners {
 		d.Listeners[i].Pos = Pos{}

@@ -35,6 +35,8 @@ type loader struct {
 	sys *system
 	dir string
 	env map[string]string
+	// asked are the variables that were looked for.
+	asked map[string]bool
 
 	files    []*source // in the order of reading
 	watched  []Watched
@@ -47,7 +49,7 @@ type loader struct {
 }
 
 func newLoader(o Options, sys *system) *loader {
-	l := &loader{sys: sys, dir: o.Dir, env: make(map[string]string, len(o.Environ))}
+	l := &loader{sys: sys, dir: o.Dir, env: make(map[string]string, len(o.Environ)), asked: make(map[string]bool)}
 	if l.dir == "" {
 		l.dir = sys.cwd
 	}
@@ -85,7 +87,7 @@ func (l *loader) finish(root *item, file string, set []string) *Config {
 	l.applyEnvironment(root)
 	l.applySet(root, set)
 	l.requireKeys(root)
-	b := &builder{loader: l, root: root, config: &Config{File: file, Watch: l.watched, root: root}}
+	b := &builder{loader: l, root: root, config: &Config{File: file, Watch: l.watched, Given: l.given(set), root: root}}
 	for _, f := range l.files {
 		b.config.Files = append(b.config.Files, f.path)
 	}
