@@ -22,13 +22,15 @@ func (l *loader) search(named string) (string, *Problem) {
 	if named = l.env["SRVCTL_CONFIG"]; named != "" {
 		return named, l.mustBeThere(named, "$SRVCTL_CONFIG", "correct the variable or unset it")
 	}
-	for _, name := range []string{localFile, systemFile} {
+	files := []string{localFile, systemFile}
+	for _, name := range files {
 		// Anything but "not there" is told when the file is read.
-		_, err := l.sys.stat(l.inDir(name))
-		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNotDir) {
+		if _, err := l.sys.stat(l.inDir(name)); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNotDir) {
 			return name, nil
 		}
-		l.watch(l.inDir(name), nil, err) // it would go before what is found instead
+	}
+	for _, name := range files {
+		l.watch(l.inDir(name), nil, fs.ErrNotExist) // to be used when it comes
 	}
 	return "", nil
 }
