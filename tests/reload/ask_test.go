@@ -1,0 +1,163 @@
+package reload
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"srvctl/tests/harness"
+)
+
+// awaitGeneration waits until a generation is in force and its reload is over.
+func awaitGeneration(t *testing.T, s *harness.Server, n int) {
+	t.Helper()
+	s.AwaitStatus(fmt.Sprintf("generation %d", n), func(st harness.Status) bool {
+		return st.Generation == n && st.Reload == nil
+	})
+}
+
+// Each of the three ways to ask for a reload brings the new configuration.
+func TestWaysToAsk(t *testing.T) {
+	t.Parallel()
+	c := setup{more: "reload: {watch: true}"}
+	s := c.start(t)
+	wantVersion(t, s.Addr("http"), "one")
+
+	c.version = "watched"
+	s.Configure(c.text())
+	awaitGeneration(t, s, 2)
+	wantVersion(t, s.Addr("http"), "watched")
+
+	c.version = "renamed" // as most editors and tools write
+	path := filepath.Join(s.Dir, "new")
+	s.Configure(c.text())
+	must(t, os.Rename(s.Config, path))
+	must(t, os.Rename(path, s.Config))
+	awaitVersion(t, s, "renamed")
+
+	// A file that is written in several steps, or is wrong for a moment, does
+	// no harm: what is good in the end is taken.
+	s.WriteFile("srvctl.yaml", "workers: [")
+	s.AwaitStatus("the failed reload", func(st harness.Status) bool {
+		return st.LastReload != nil && st.LastReload.Result == "failed" && st.Reload == nil
+	})
+	wantVersion(t, s.Addr("http"), "renamed")
+	c.version, c.more = "unwatched", ""
+	s.Configure(c.text())
+	awaitVersion(t, s, "unwatched")
+
+	// Now nothing is watched any more, and a signal is needed.
+	before := s.Status().Generation
+	c.version = "signal"
+	s.Configure(c.text())
+	wantVersion(t, s.Addr("http"), "unwatched")
+	s.Signal(syscall.SIGHUP)
+	awaitGeneration(t, s, before+1)
+	wantVersion(t, s.Addr("http"), "signal")
+
+	c.version = "verb"
+	reconfigured(t, s, c) // the verb returns when it is done: nobody waits here
+	wantVersion(t, s.Addr("http"), "verb")
+	if now := s.Status().Generation; now != before+2 {
+		t.Errorf("generation %d, want %d: the watch was switched off", now, before+2)
+	}
+}
+
+// awaitVersion waits until new connections are answered by a configuration.
+func awaitVersion(t *testing.T, s *harness.Server, want string) {
+	t.Helper()
+	var got string
+	if !harness.Poll(patience, func() bool {
+		var err error
+		got, err = version(s.Addr("http"))
+		must(t, err)
+		return got == want && s.Status().Reload == nil
+	}) {
+		t.Fatalf("version %q is served, want %q", got, want)
+	}
+}
+
+// Whatever is asked for while a reload runs becomes one further reload, and
+// everybody who asked gets its answer.
+func TestCoalescing(t *testing.T) {
+	t.Parallel()
+	var c setup
+	s := c.startFaulty(t)
+	s.Fault("generation=2 slot=0 at=prepare do=hang") // a reload that runs as long as is needed
+	var first harness.Result
+	var verbs [5]harness.Result
+	var wg sync.WaitGroup
+	wg.Go(func() { first = s.Reload() })
+	s.AwaitStatus("the first reload", func(st harness.Status) bool { return st.Reload != nil && st.Reload.Stage == "preparing" })
+	c.version = "two"
+	s.Configure(c.text())
+	for i := range verbs {
+		wg.Go(func() { verbs[i] = s.Reload() })
+	}
+	for range 20 {
+		s.Signal(syscall.SIGHUP)
+	}
+	awaitOperators(t, s, 1+len(verbs))
+	s.Fault("")
+	hung := newest(t, s)
+	must(t, syscall.Kill(hung, syscall.SIGKILL)) // the first reload fails
+	wg.Wait()
+	if first.Code != 1 || !strings.Contains(first.Stderr, "killed") {
+		t.Errorf("the reload whose worker was killed exits with %d and says %q; want 1 and why", first.Code, first.Stderr)
+	}
+	for i, r := range verbs {
+		if r.Code != 0 || !strings.Contains(r.Stdout, "generation 2 serves: 2 workers") {
+			t.Errorf("verb %d exits with %d and says %q %q; want 0 and generation 2", i, r.Code, r.Stdout, r.Stderr)
+		}
+	}
+	wantVersion(t, s.Addr("http"), "two")
+	reloaded(t, s) // behind whatever may still be queued
+	if st := s.Status(); st.Generation != 3 {
+		t.Errorf("generation %d, want 3: one for all who asked, one more now", st.Generation)
+	}
+	for result, want := range map[string]float64{"ok": 2, "failed": 1} {
+		if n := metric(t, s, fmt.Sprintf("srvctl_reloads_total{result=%q}", result)); n != want {
+			t.Errorf("srvctl_reloads_total{result=%q} = %v, want %v", result, n, want)
+		}
+	}
+}
+
+// newest is the process of the youngest worker.
+func newest(t *testing.T, s *harness.Server) int {
+	t.Helper()
+	best := s.Workers()[0]
+	for _, w := range s.Workers() {
+		if w.Started > best.Started || w.Started == best.Started && w.PID > best.PID {
+			best = w
+		}
+	}
+	return best.PID
+}
+
+// awaitOperators waits until so many operators wait for their answers.
+func awaitOperators(t *testing.T, s *harness.Server, n int) {
+	t.Helper()
+	if !harness.Poll(patience, func() bool { return operators(t, s) >= n }) {
+		t.Fatalf("%d operators are connected, want %d", operators(t, s), n)
+	}
+	for range 3 { // what they asked has come to the loop before what is asked now
+		s.Status()
+	}
+}
+
+// operators is how many connections the operators' socket has.
+func operators(t *testing.T, s *harness.Server) (n int) {
+	t.Helper()
+	table, err := os.ReadFile("/proc/net/unix")
+	must(t, err)
+	for line := range strings.Lines(string(table)) {
+		if f := strings.Fields(line); f[len(f)-1] == s.Socket && f[5] == "03" {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,253 @@
+package reload
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"srvctl/tests/harness"
+	"srvctl/tests/harness/proc"
+	"srvctl/tests/reload/ledger"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
+
+// patience bounds whatever should not take long at all.
+const patience = 20 * time.Second
+
+// idle is drain.idle in most tests: far longer than the ledger's pauses.
+const idle = time.Second
+
+// setup is what a configuration says; the zero value is a small server.
+type setup struct {
+	workers   int    // 0 is 2
+	version   string // what /version answers
+	http      string // the listener's settings; "" is a TCP address @http@
+	listeners string // further ones, "name: {...}, "
+	drain     string // besides idle: "timeout: 1s"
+	more      string // lines of the top level
+}
+
+// text is the configuration file.
+func (c setup) text() string {
+	return fmt.Sprintf(`workers: %d
+drain: {idle: 1s, %s}
+access_log: {output: access.log}
+listeners: {%shttp: {%s}}
+%s
+sites:
+  - routes:
+      - {match: /version, respond: {body: "%s\n"}}
+      - {match: /ready, health: {kind: ready}}%s`,
+		max(c.workers, 1+btoi(c.workers == 0)), or(c.drain, "timeout: 20s"), c.listeners, or(c.http, `address: "@http@"`), c.more, or(c.version, "one"), ledger.Routes)
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// prepare makes a server that is not started.
+func (c setup) prepare(t *testing.T) *harness.Server {
+	t.Helper()
+	return harness.Prepare(t, c.options())
+}
+
+func (c setup) options() harness.Options {
+	return harness.Options{Config: c.text(), Files: map[string]string{ledger.FileName: ledger.File()}}
+}
+
+// start starts a server.
+func (c setup) start(t *testing.T) *harness.Server {
+	t.Helper()
+	return harness.Start(t, c.options())
+}
+
+// startFaulty starts a server whose workers fail when told to.
+func (c setup) startFaulty(t *testing.T) *harness.Server {
+	t.Helper()
+	o := c.options()
+	o.Faults = true
+	return harness.Start(t, o)
+}
+
+// times is how often something is done: in the short form, or with SOAK=1.
+func times(short, long int) int {
+	if harness.Soak() {
+		return long
+	}
+	return short
+}
+
+// stretch is a limit for a machine that does nothing else, made longer by how
+// many processes want each CPU of this one.
+func stretch(limit time.Duration) time.Duration {
+	if harness.Race() {
+		limit *= 10
+	}
+	var load float64
+	if raw, err := os.ReadFile("/proc/loadavg"); err == nil {
+		fmt.Sscan(string(raw), &load)
+	}
+	return time.Duration(float64(limit) * max(1, 1.5*load/float64(runtime.NumCPU())))
+}
+
+// must ends the test on an error.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reloaded reloads and wants that it works.
+func reloaded(t *testing.T, s *harness.Server, args ...string) harness.Result {
+	t.Helper()
+	r := s.Reload(args...)
+	if r.Code != 0 {
+		t.Fatalf("srvctl reload %s exits with %d: %s%s", strings.Join(args, " "), r.Code, r.Stdout, r.Stderr)
+	}
+	return r
+}
+
+// reconfigured writes another configuration and reloads.
+func reconfigured(t *testing.T, s *harness.Server, c setup, args ...string) harness.Result {
+	t.Helper()
+	s.Configure(c.text())
+	return reloaded(t, s, args...)
+}
+
+// small is a light load of all forms.
+var small = map[ledger.Form]int{ledger.Keep: 3, ledger.Fresh: 1, ledger.Dribble: 2, ledger.Pipeline: 1}
+
+// load starts a light ledger on an address; it must be accounted for.
+func load(s *harness.Server, addr string) *ledger.Ledger {
+	return ledger.Start(ledger.Options{Addr: addr, Connections: small, Pause: 20 * time.Millisecond, Idle: idle})
+}
+
+// awaitAnswers waits until a ledger has n answers more, or a fault.
+func awaitAnswers(t *testing.T, l *ledger.Ledger, n int64) {
+	t.Helper()
+	from := l.Answered()
+	if !harness.Poll(patience, func() bool { return l.Answered() >= from+n || l.Troubles() > 0 }) {
+		t.Fatalf("only %d of %d answers within %v", l.Answered()-from, n, patience)
+	}
+}
+
+// account stops ledgers and their server and wants that nothing is lost. Names
+// of further access logs follow.
+func account(t *testing.T, s *harness.Server, ledgers []*ledger.Ledger, logs ...string) (reports []ledger.Report) {
+	t.Helper()
+	for _, l := range ledgers {
+		l.Stop()
+	}
+	if code := s.Stop(); code != 0 {
+		t.Errorf("the server exits with %d", code)
+	}
+	var paths []string
+	for _, name := range append(logs, "access.log") {
+		paths = append(paths, filepath.Join(s.Dir, name))
+	}
+	for _, l := range ledgers {
+		rep, err := l.Account(paths...)
+		must(t, err)
+		t.Logf("\n%v", rep)
+		for _, p := range rep.Problems() {
+			t.Error(p)
+		}
+		reports = append(reports, rep)
+	}
+	return reports
+}
+
+// wantCalmLog wants that the server has logged nothing that an operator should
+// worry about, but for lines that match.
+func wantCalmLog(t *testing.T, s *harness.Server, but string) {
+	t.Helper()
+	worry, excused := regexp.MustCompile(`"level":"(error|warn)"`), regexp.MustCompile(but)
+	n := 0
+	for line := range strings.Lines(s.Stderr()) {
+		if worry.MatchString(line) && (but == "" || !excused.MatchString(line)) {
+			if n++; n <= 10 {
+				t.Errorf("the server logs %s", line)
+			}
+		}
+	}
+}
+
+// metric reads one series of the metrics page.
+func metric(t *testing.T, s *harness.Server, series string) float64 {
+	t.Helper()
+	return metricSum(t, s, func(name string) bool { return name == series })
+}
+
+// metricSum adds series of the metrics page.
+func metricSum(t *testing.T, s *harness.Server, wanted func(series string) bool) (sum float64) {
+	t.Helper()
+	_, page := harness.Get(t, s.URL("admin", "/metrics"))
+	for line := range strings.Lines(page) {
+		series, value, _ := cutLast(strings.TrimSpace(line), " ")
+		if series == "" || series[0] == '#' || !wanted(series) {
+			continue
+		}
+		v, err := strconv.ParseFloat(value, 64)
+		must(t, err)
+		sum += v
+	}
+	return sum
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// descriptors returns what a process has open, sorted; sockets and pipes by
+// their kind only, as their numbers say nothing.
+func descriptors(t *testing.T, pid int) []string {
+	t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	names, err := os.ReadDir(dir)
+	must(t, err)
+	var list []string
+	for _, n := range names {
+		to, err := os.Readlink(filepath.Join(dir, n.Name()))
+		if err != nil {
+			continue // closed meanwhile
+		}
+		to, _, _ = strings.Cut(to, ":[")
+		list = append(list, to)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// gone says whether a process has ended.
+func gone(pid int) bool {
+	p, ok := proc.Read(pid)
+	return !ok || p.Zombie
+}
+
+// pids are the workers that serve.
+func pids(t *testing.T, s *harness.Server) []int {
+	t.Helper()
+	return s.Status().PIDs("serving")
+}
