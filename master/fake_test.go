@@ -41,7 +41,8 @@ type fakeWorker struct {
 	got     []control.Message
 	signals []syscall.Signal
 	deaf    bool // its link is full
-	tough   bool // SIGTERM does not end it
+	tough   bool // nothing but SIGKILL ends it
+	frozen  bool // it does not beat
 	exit    syscall.WaitStatus
 	gone_   bool
 	hung    bool
@@ -56,7 +57,7 @@ func (w *fakeWorker) signal(sig syscall.Signal) error {
 	w.signals = append(w.signals, sig)
 	tough := w.tough
 	w.mu.Unlock()
-	if sig == syscall.SIGKILL || !tough {
+	if sig == syscall.SIGKILL || !tough && sig != syscall.SIGCONT {
 		w.die(syscall.WaitStatus(sig))
 	}
 	return nil

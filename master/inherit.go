@@ -151,7 +151,7 @@ func (in inherited) unusable(err error) leftover {
 	if in.stored() {
 		return leftover{inherited: in}
 	}
-	return leftover{in, fmt.Sprintf("systemd gave descriptor %s, which cannot serve: %v: use ListenStream= with Accept=no in the unit", in, err)}
+	return leftover{in, fmt.Sprintf("systemd gave socket %s, which cannot be used: %v", in, err)}
 }
 
 func (in inherited) unwanted(found sock.Found) leftover {

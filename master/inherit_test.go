@@ -132,7 +132,7 @@ func TestPairGiven(t *testing.T) {
 	identify := func(fd int) (sock.Found, error) {
 		f, ok := found[fd]
 		if !ok {
-			return f, errors.New("a datagram socket")
+			return f, errors.New("descriptor 7: is not a stream socket: its unit needs ListenStream=")
 		}
 		return f, nil
 	}
@@ -152,7 +152,7 @@ func TestPairGiven(t *testing.T) {
 	}
 	want := []leftover{
 		{given[2], "systemd gave socket 5 ([::]:8443), but no listener has this address: set address in the configuration or ListenStream= in the unit"},
-		{given[4], "systemd gave descriptor dns.socket, which cannot serve: a datagram socket: use ListenStream= with Accept=no in the unit"},
+		{given[4], "systemd gave socket dns.socket, which cannot be used: descriptor 7: is not a stream socket: its unit needs ListenStream="},
 		{given[5], ""},
 		{given[6], ""},
 	}

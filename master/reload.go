@@ -288,12 +288,11 @@ func (m *master) barrier(now time.Time) {
 // adopt takes over what a draft brought besides sockets.
 func (m *master) adopt(d *draft, from *generation) {
 	g := d.gen
-	m.log.SetOutput(g.logs.takeOwn())
-	m.log.SetLevel(g.config.Log.Level)
-	m.log.SetFormat(g.config.Log.Format)
 	if from != nil {
-		logs := from.logs
-		m.beside(logs.close)
+		m.log.SetOutput(g.logs.takeOwn())
+		m.log.SetLevel(g.config.Log.Level)
+		m.log.SetFormat(g.config.Log.Format)
+		m.beside(from.logs.close)
 	}
 	if d.admin != nil {
 		old := m.admin

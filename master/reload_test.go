@@ -175,6 +175,7 @@ func TestReload(t *testing.T) {
 				t.Errorf("slot %d: commit %v, want its own socket", slot, c)
 			}
 		}
+		synctest.Wait()
 		st, _ := s.ask(time.Second)
 		if st.Generation != 2 || !st.Ready || st.LastReload == nil || st.LastReload.Result != reloadOK || len(st.Workers) != 3 {
 			t.Errorf("status %+v", st)

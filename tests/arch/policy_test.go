@@ -45,7 +45,7 @@ not-reach worker/conn: srvctl/worker/loop
 no-call worker/conn: time.Now time.Since time.Until time.Sleep time.After time.AfterFunc time.NewTimer time.NewTicker time.Tick
 
 # The supervisor never sees a request, nor the code that serves one.
-master: conf proto/control shared/...
+master: conf proto/control shared/... github.com/fsnotify/fsnotify github.com/coreos/go-systemd/v22/daemon
 not-reach master: srvctl/worker
 not-reach master: srvctl/proto/http1
 master/srvctl: master worker conf shared/logging shared/metrics github.com/urfave/cli/v2
