@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// maxAnswer bounds a line that a server sends.
-	maxAnswer = 4 << 20
+	// maxAnswer bounds a line that a server sends: a configuration of hundreds
+	// of thousands of routes is the longest.
+	maxAnswer = 256 << 20
 	// dialTime bounds the connection to a server, whose queue may be full.
 	dialTime = 5 * time.Second
 )

@@ -2,6 +2,7 @@ package master
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -143,8 +144,20 @@ func (m *master) listen(now time.Time, s *slot) bool {
 
 func (m *master) commit(now time.Time, s *slot, accept []int) {
 	s.set(now, slotOpening, s.gen.config.ReadyTimeout)
+	m.forgetAccepts(s.number)
 	s.worker.accepts = accept
 	m.send(now, s, control.Commit{Accept: accept})
+}
+
+// forgetAccepts makes sure that workers that were told to accept from the
+// sockets of a slot, which may not have listened then, are told again when they
+// have to.
+func (m *master) forgetAccepts(number int) {
+	for s := range m.slots() {
+		if s.worker != nil && s.number != number && slices.Contains(s.worker.accepts, number) {
+			s.worker.accepts = nil
+		}
+	}
 }
 
 func (m *master) heardServing(now time.Time, s *slot) {

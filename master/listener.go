@@ -116,6 +116,7 @@ func (m *master) store(g *generation) {
 // empties it has gone.
 func (m *master) leaveListeners() {
 	for _, l := range m.gen.listeners {
+		m.service.unstore(l.set.Spec.Address)
 		m.env.leave(l.set)
 	}
 }

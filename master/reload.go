@@ -158,13 +158,17 @@ func (m *master) beginReload(now time.Time) {
 		m.failReload(now, fmt.Errorf("listeners: %w", err))
 		return
 	}
-	file, number := m.gen.config.File, m.gen.number+1
+	running, number := m.gen.config, m.gen.number+1
 	m.beside(func() {
 		defer has.close()
 		e := drafted{reload: r}
-		c, problems := m.opts.Load(file)
+		c, problems := m.opts.Load(running.File)
 		e.problems = problems
+		if c != nil {
+			e.watch = c.Watch
+		}
 		if !problems.Failed() {
+			e.changes = conf.Diff(running, c)
 			e.draft, e.err = m.env.draft(number, c, has)
 		}
 		if !m.post(e) && e.draft != nil {
@@ -178,6 +182,8 @@ func (m *master) beginReload(now time.Time) {
 type drafted struct {
 	reload   *reload
 	problems conf.Problems
+	watch    []conf.Watched
+	changes  []conf.Change
 	draft    *draft
 	err      error
 }
@@ -189,6 +195,10 @@ func (e drafted) apply(m *master, now time.Time) {
 			m.beside(e.draft.discard)
 		}
 		return
+	}
+	if m.watcher != nil && m.gen.config.Reload.Watch {
+		// Also when it is refused: what repairs it may be a file that only it names.
+		m.watcher.watch(e.watch)
 	}
 	for _, p := range e.problems {
 		r.report.Problems = append(r.report.Problems, p.Error())
@@ -204,7 +214,7 @@ func (e drafted) apply(m *master, now time.Time) {
 		m.failReload(now, e.err)
 	default:
 		r.draft = e.draft
-		r.describe(m.gen.config, e.draft.gen.config)
+		r.describe(e.changes)
 		r.set(reloadWaiting)
 		m.makeRoom(now)
 	}

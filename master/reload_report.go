@@ -64,13 +64,17 @@ func reportAnswer(r ReloadReport) Answer {
 	return a
 }
 
+// maxChanges bounds the changes that are told; config diff tells all.
+const maxChanges = 50
+
 // describe notes what the new configuration changes, and what it cannot.
-func (r *reload) describe(from, to *conf.Config) {
-	for _, c := range conf.Diff(from, to) {
-		r.report.Changes = append(r.report.Changes, c.String())
-		if c.Restart {
-			r.tell("not before the next start: " + c.String())
+func (r *reload) describe(changes []conf.Change) {
+	for i, c := range changes {
+		if i == maxChanges {
+			r.report.Changes = append(r.report.Changes, fmt.Sprintf("and %d more", len(changes)-maxChanges))
+			return
 		}
+		r.report.Changes = append(r.report.Changes, c.String())
 	}
 }
 

@@ -1,7 +1,9 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 
 	"srvctl/proto/control"
@@ -14,93 +16,105 @@ import (
 type listener struct {
 	number int
 	name   string
-	shared bool
+	shared bool                   // all sockets are everybody's
 	fds    map[int]int            // by slot
 	active map[int]*loop.Listener // by slot, those that are accepted from
 }
 
+// takeListener takes sockets. Of a slot that has one already, the new one takes
+// its place.
 func (w *worker) takeListener(m control.Listener, fds []int) error {
 	if m.Number >= len(w.listeners) {
 		closeAll(fds)
 		return fmt.Errorf("listener %q has number %d, the configuration has %d listeners", m.Name, m.Number, len(w.listeners))
 	}
+	if w.leaving() { // sent before the master knew
+		closeAll(fds)
+		return nil
+	}
 	l := w.listeners[m.Number]
 	if l == nil {
-		l = &listener{
-			number: m.Number, name: m.Name, shared: m.Shared,
-			fds: map[int]int{}, active: map[int]*loop.Listener{},
-		}
+		l = &listener{number: m.Number, name: m.Name, fds: map[int]int{}, active: map[int]*loop.Listener{}}
 		w.listeners[m.Number] = l
 	}
+	l.shared = m.Shared
+	var errs []error
 	for i, fd := range fds {
 		slot := m.First + i
-		if old, ok := l.fds[slot]; ok {
-			syscall.Close(old)
-		}
+		again := l.active[slot] != nil
+		l.close(slot)
 		l.fds[slot] = fd
+		if again {
+			errs = append(errs, w.accept(l, slot))
+		}
 	}
+	return errors.Join(errs...)
+}
+
+// close closes the socket of a slot, if there is one. Before that it leaves
+// epoll: others hold the socket too, and it would stay registered.
+func (l *listener) close(slot int) {
+	if n := l.active[slot]; n != nil {
+		n.Remove()
+		delete(l.active, slot)
+	}
+	if fd, ok := l.fds[slot]; ok {
+		syscall.Close(fd)
+		delete(l.fds, slot)
+	}
+}
+
+// remove stops accepting from all sockets.
+func (l *listener) remove() {
+	for _, n := range l.active {
+		n.Remove()
+	}
+	clear(l.active)
+}
+
+// accept begins to accept from the socket of a slot. Others may stand in for a
+// slot that is not ours, and those of slots that are gone belong to everybody,
+// so such a socket is shared for the time being. One that does not listen yet,
+// because its own slot has never served, is left out: nobody can be waiting
+// there, and the master says it again once it does.
+func (w *worker) accept(l *listener, slot int) error {
+	if !listening(l.fds[slot]) {
+		return nil
+	}
+	n, err := w.loop.Listen(l.fds[slot], l.number, l.shared || slot != w.begin.Slot, w)
+	if err != nil {
+		return fmt.Errorf("listener %s, socket of slot %d: %w", l.name, slot, err)
+	}
+	l.active[slot] = n
 	return nil
 }
 
+func listening(fd int) bool {
+	on, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN)
+	return err != nil || on != 0
+}
+
 // acceptFrom makes the sockets of these slots, and all shared ones, the ones
-// that are accepted from.
+// that are accepted from. One that fails does not keep the others from it.
 func (w *worker) acceptFrom(slots []int) error {
-	if w.drain != nil {
-		return nil
-	}
-	want := map[int]bool{}
-	for _, slot := range slots {
-		want[slot] = true
-	}
+	var errs []error
 	for _, l := range w.listeners {
 		if l == nil {
 			continue
 		}
-		for slot, fd := range l.fds {
+		for slot := range l.fds {
 			active := l.active[slot]
-			switch wanted := l.shared || want[slot]; {
+			switch wanted := l.shared || slices.Contains(slots, slot); {
 			case wanted && active == nil:
-				// Others may stand in for a slot that is not ours too, so such
-				// a socket is shared for the time being.
-				n, err := w.loop.Listen(fd, l.number, l.shared || slot != w.begin.Slot, w)
-				if err != nil {
-					return fmt.Errorf("listener %s: %w", l.name, err)
-				}
-				l.active[slot] = n
+				errs = append(errs, w.accept(l, slot))
 			case !wanted && active != nil:
 				active.Remove()
 				delete(l.active, slot)
 			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
-
-// leaveListeners empties the queues, stops accepting and closes our copies of
-// the sockets: a process that drains holds no listening descriptor, or clients
-// would connect to it for ever.
-func (w *worker) leaveListeners() {
-	for _, l := range w.listeners {
-		if l == nil {
-			continue
-		}
-		for _, n := range l.active {
-			n.Remove()
-		}
-		clear(l.active)
-		// Also what waits for our neighbours: when several leave at once the
-		// last to close a socket is the one that empties it.
-		for _, fd := range l.fds {
-			w.loop.Drain(fd, l.number, w, drainBurst)
-			syscall.Close(fd)
-		}
-		clear(l.fds)
-	}
-}
-
-// drainBurst is above what a queue can hold (somaxconn is 4096 on common
-// systems), and keeps a flood of new connections from making a drain endless.
-const drainBurst = 65536
 
 // Accepted takes a new connection.
 func (w *worker) Accepted(s *loop.Socket, number int) {

@@ -73,11 +73,12 @@ func printStatus(w io.Writer, st master.Status) {
 		fmt.Fprintf(t, "listener %s\t%s, %s\n", l.Name, l.Bound, kind)
 	}
 	fmt.Fprintf(t, "connections\t%d\n", st.Connections)
+	printReload(t, st)
 	t.Flush()
 
 	fmt.Fprintln(w)
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SLOT\tPID\tSTATE\tFOR\tCONNECTIONS\tREQUESTS\tMEMORY\tRESTARTS\tLAST EXIT")
+	fmt.Fprintln(t, "SLOT\tGENERATION\tPID\tSTATE\tFOR\tCONNECTIONS\tREQUESTS\tMEMORY\tRESTARTS\tLAST EXIT")
 	for _, worker := range st.Workers {
 		fmt.Fprintln(t, workerRow(worker))
 	}
@@ -94,6 +95,20 @@ func printStatus(w io.Writer, st master.Status) {
 	}
 }
 
+// printReload writes how far a reload is, and how the last one ended.
+func printReload(w io.Writer, st master.Status) {
+	if r := st.Reload; r != nil {
+		fmt.Fprintf(w, "reload\t%s, since %s\n", r.Stage, r.Since)
+	}
+	if r := st.LastReload; r != nil {
+		text := fmt.Sprintf("%s at %s, %dms", r.Result, r.At, r.TookMS)
+		if r.Error != "" {
+			text += ": " + r.Error
+		}
+		fmt.Fprintf(w, "last reload\t%s\n", text)
+	}
+}
+
 func workerRow(s master.WorkerStatus) string {
 	pid, exit := "-", "-"
 	if s.PID != 0 {
@@ -102,7 +117,7 @@ func workerRow(s master.WorkerStatus) string {
 	if s.LastExit != "" {
 		exit = s.LastExit
 	}
-	return fmt.Sprintf("%d\t%s\t%s\t%s\t%d\t%d\t%s\t%d\t%s", s.Slot, pid, s.State, shortTime(s.UptimeSeconds),
+	return fmt.Sprintf("%d\t%d\t%s\t%s\t%s\t%d\t%d\t%s\t%d\t%s", s.Slot, s.Generation, pid, s.State, shortTime(s.UptimeSeconds),
 		s.Connections, s.Requests, mebibytes(s.MemoryBytes), s.Restarts, exit)
 }
 
