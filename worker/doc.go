@@ -3,7 +3,10 @@
 //
 // It promises to accept nothing before Commit, to leave no listening
 // descriptor open while it drains, and to serve what it has accepted also when
-// the master is gone.
+// the master is gone. What waits in a queue when it leaves is left to those who
+// accept from it next, or answered when there is nobody. An order that crosses
+// with a drain changes nothing but the log files, and another drain can only
+// make the end come sooner.
 //
 // Goroutines: the one that called Main owns the loop and with it every
 // connection, handler, counter and log buffer. One goroutine reads the control

@@ -149,8 +149,12 @@ func (e *engine) browser() *browser {
 	}
 	e.t.Cleanup(func() { c.Close() })
 	_ = c.SetDeadline(time.Now().Add(patience))
-	return &browser{c, e.t, bufio.NewReader(c)}
+	return newBrowser(e.t, c)
 }
+
+func newBrowser(t testing.TB, c net.Conn) *browser { return &browser{c, t, bufio.NewReader(c)} }
+
+func readResponse(r *bufio.Reader) (*http.Response, error) { return http.ReadResponse(r, nil) }
 
 func (b *browser) send(s string) {
 	b.t.Helper()
@@ -162,7 +166,7 @@ func (b *browser) send(s string) {
 // read reads the head of a response.
 func (b *browser) read() *http.Response {
 	b.t.Helper()
-	res, err := http.ReadResponse(b.r, nil)
+	res, err := readResponse(b.r)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -65,7 +65,19 @@ func start() (*worker, error) {
 		w.tellFailed(err)
 		return nil, err
 	}
+	w.heedTerm()
 	return w, w.tellReady()
+}
+
+// heedTerm makes SIGTERM an orderly end from here on. Until now there is
+// nothing to put in order, and the process just dies of it.
+func (w *worker) heedTerm() {
+	termc := make(chan os.Signal, 1)
+	signal.Notify(termc, syscall.SIGTERM)
+	go func() {
+		<-termc
+		w.loop.Post(w.terminate)
+	}()
 }
 
 // prepare receives orders up to Prepare and builds everything.
@@ -92,10 +104,10 @@ func (w *worker) prepare() error {
 	if w.srv.Site, err = w.buildSite(); err != nil {
 		return err
 	}
+	w.beat = int64(w.conf.Heartbeat.Interval)
 	w.woken(w.loop.Now())
 	w.loop.Woken, w.loop.Turn = w.woken, w.turn
-	beat := int64(w.conf.Heartbeat.Interval)
-	w.loop.Timer(beat, func() int64 { fault(atServing); return beat }) // a turn is a beat
+	w.loop.Timer(w.beat, func() int64 { fault(atServing); return w.beat }) // a turn is a beat
 	return nil
 }
 
@@ -149,17 +161,32 @@ func (w *worker) layout() metrics.Layout {
 
 func (w *worker) run() error {
 	go w.readControl()
-	termc := make(chan os.Signal, 1)
-	signal.Notify(termc, syscall.SIGTERM)
-	go func() {
-		<-termc
-		w.loop.Post(w.terminate)
-	}()
 	err := w.loop.Run()
-	w.logs.close()
-	w.log.Close()
+	w.end()
 	return err
 }
+
+// end gives back what the process has, when the loop has ended: nothing waits
+// for an answer any more.
+func (w *worker) end() {
+	donec := make(chan struct{})
+	go func() {
+		w.pool.Close()
+		close(donec)
+	}()
+	select {
+	case <-donec:
+	case <-time.After(poolGrace):
+		w.log.Warn("work that blocks is left behind", "hint", "a disk or a network file system that does not answer")
+	}
+	w.logs.close()
+	w.loop.Close()
+	w.log.Close()
+}
+
+// poolGrace is how long the end of a process waits for work on the pool, whose
+// result nobody needs. A disk that does not answer may hold it for ever.
+const poolGrace = time.Second
 
 // woken is the first thing in every turn of the loop.
 func (w *worker) woken(now int64) {

@@ -43,10 +43,8 @@ func (w *worker) Aborted(c *conn.Conn, x *serve.Exchange, body int64) { w.Done(c
 // Closed counts a connection out.
 func (w *worker) Closed(*conn.Conn) {
 	w.host.Add(w.begin.Index, -1)
-	if w.drain != nil {
-		if !w.drain.cutting {
-			w.drain.finished++
-		}
+	if d := w.drain; d != nil && !d.cutting {
+		d.finished++
 		w.finishWhenEmpty()
 	}
 }

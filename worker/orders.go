@@ -125,11 +125,15 @@ func (w *worker) obey(m control.Message, fds []int) {
 	switch m := m.(type) {
 	case control.Commit:
 		fault(atCommit)
-		if err = w.acceptFrom(m.Accept); err == nil {
-			err = w.tell(control.Serving{})
-		}
+		err = w.commit(m)
 	case control.Accept:
-		err = w.acceptFrom(m.Slots)
+		switch {
+		case w.leaving():
+		case !w.serving:
+			err = errors.New("comes before commit")
+		default:
+			err = w.acceptFrom(m.Slots)
+		}
 	case control.Logs:
 		w.takeLogs(m, fds)
 	case control.Drain:
@@ -145,6 +149,18 @@ func (w *worker) obey(m control.Message, fds []int) {
 	}
 }
 
+// commit begins to serve. A drain that came first has the last word.
+func (w *worker) commit(m control.Commit) error {
+	if w.leaving() {
+		return nil
+	}
+	w.serving = true
+	if err := w.acceptFrom(m.Accept); err != nil {
+		return err
+	}
+	return w.tell(control.Serving{})
+}
+
 // orphaned is called when the control channel has ended. The addresses must
 // become free for the next master, and nobody may wait in a queue that nobody
 // empties.
@@ -157,7 +173,11 @@ func (w *worker) orphaned(err error) {
 	} else {
 		w.log.Error("control channel broke: finishing what was accepted, then exiting", "err", err)
 	}
-	w.beginDrain(control.Drain{Timeout: w.conf.Drain.Timeout, Idle: w.conf.Drain.Idle, Why: control.WhyStop})
+	all := make([]int, len(w.listeners))
+	for i := range all {
+		all[i] = i
+	}
+	w.beginDrain(control.Drain{Timeout: w.conf.Drain.Timeout, Idle: w.conf.Drain.Idle, Why: control.WhyStop, Empty: all})
 }
 
 func (w *worker) tell(m control.Message) error {

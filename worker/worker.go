@@ -36,8 +36,10 @@ type worker struct {
 	routeNames [][][]byte // by site and route
 	logs       accessLogs
 
+	beat     int64 // a turn comes at least so often
 	nextDate int64 // when the Date field changes, on the loop's clock
 	wall     int64 // wall clock minus the loop's clock
+	serving  bool  // Commit has come
 	notReady bool
 	drain    *draining
 	short    bool // accepting pauses for lack of descriptors

@@ -92,8 +92,8 @@ type Serving struct{}
 
 // Drained is the last frame of a worker that was told to drain.
 type Drained struct {
-	Finished int // connections that ended by themselves or moved
-	Cut      int // connections that were closed because time was up
+	Finished int // connections that ended with nothing outstanding, or moved
+	Cut      int // connections that ended in the middle of a request because time was up
 }
 
 // Degraded says that the worker serves, but not as configured. One Key has

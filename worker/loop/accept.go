@@ -85,6 +85,9 @@ func (n *Listener) Remove() {
 // Drain accepts what waits in the queue of fd, to the last connection or until
 // limit of them. The descriptor need not be one that is listened on here.
 func (l *Loop) Drain(fd, number int, a Accepter, limit int) {
+	if on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || on == 0 {
+		return // bound, but not listening yet: it has no queue
+	}
 	n := &Listener{l: l, a: a, fd: fd, number: number}
 	for ; limit > 0 && n.one(); limit-- {
 	}

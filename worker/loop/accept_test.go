@@ -108,6 +108,23 @@ func TestPeerIsUnmapped(t *testing.T) {
 	}
 }
 
+// A socket that does not listen yet has nobody who waits, which is no shortage.
+func TestDrainBeforeListen(t *testing.T) {
+	r := newRig(t)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	r.loop.Drain(fd, 7, r, 10)
+	if n := r.loop.Sockets(); n != 0 {
+		t.Errorf("%d connections were accepted", n)
+	}
+}
+
 // Two loops share a socket. Every connection is accepted once, by one of them.
 func TestSharedListener(t *testing.T) {
 	fd, addr := listen(t, 256)
