@@ -159,6 +159,11 @@ func (w *worker) layout() metrics.Layout {
 	return metrics.LayoutOf(sites, listeners, ParseReasons()...)
 }
 
+// stall is how much later than a beat a turn may be before this process has
+// stood still: more than a loaded machine makes of it, less than the shortest
+// deadline that clients are held to.
+const stall = int64(time.Second)
+
 func (w *worker) run() error {
 	go w.readControl()
 	err := w.loop.Run()
@@ -190,6 +195,9 @@ const poolGrace = time.Second
 
 // woken is the first thing in every turn of the loop.
 func (w *worker) woken(now int64) {
+	if now-w.srv.Now > w.beat+stall {
+		w.srv.Stalled = now
+	}
 	w.srv.Now = now
 	if now >= w.nextDate {
 		t := time.Now()
