@@ -107,8 +107,15 @@ func (w *worker) prepare() error {
 	w.beat = int64(w.conf.Heartbeat.Interval)
 	w.woken(w.loop.Now())
 	w.loop.Woken, w.loop.Turn = w.woken, w.turn
-	w.loop.Timer(w.beat, func() int64 { fault(atServing); return w.beat }) // a turn is a beat
+	w.loop.Timer(w.beat, w.tick)
 	return nil
+}
+
+// tick makes a turn come at least once a beat.
+func (w *worker) tick() (again int64) {
+	fault(atServing)
+	w.countLost()
+	return w.beat
 }
 
 // limitFiles makes limits.open_files what it says, also when it is less than
@@ -185,6 +192,7 @@ func (w *worker) end() {
 		w.log.Warn("work that blocks is left behind", "hint", "a disk or a network file system that does not answer")
 	}
 	w.logs.close()
+	w.countLost()
 	w.loop.Close()
 	w.log.Close()
 }

@@ -57,6 +57,7 @@ type accessLogs struct {
 	off    []bool            // by site: it has said so
 	client []byte
 	armed  bool
+	lost   uint64 // lines, as far as they are counted
 }
 
 // init makes room for the logs of these sites.
@@ -128,6 +129,15 @@ func (a *accessLogs) each(f func(*logging.Access)) {
 			f(log)
 		}
 	}
+}
+
+// countLost tells of the lines that were dropped because a pipe or a disk was
+// full.
+func (w *worker) countLost() {
+	var lost uint64
+	w.logs.each(func(log *logging.Access) { lost += log.Dropped() })
+	w.cell.AccessDropped(int(lost - w.logs.lost))
+	w.logs.lost = lost
 }
 
 func (a *accessLogs) close() { a.each((*logging.Access).Close) }
