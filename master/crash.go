@@ -99,6 +99,7 @@ func (m *master) vacate(now time.Time, s *slot, reason, text string, served time
 	case s.gen != m.gen:
 		s.set(now, slotVacant)
 		m.rebalance(now)
+		m.rollOn(now)
 		m.settleOld(now)
 		m.settle()
 	case m.phase == phaseStarting:

@@ -15,10 +15,14 @@
 //     master dies instead, each worker notices the end of its control channel
 //     and finishes by itself.
 //   - One server per pid file, by flock; nothing a dead one left is in the way.
+//   - A reload either puts a new generation into force, all of whose workers
+//     were ready, or changes nothing. A generation that is not in force any
+//     more drains, and its bounds are those of its own configuration.
+//   - A worker whose loop stops is found by its heartbeat, looked at, and
+//     continued, left alone or replaced, as its state says (hang.go).
 //
-// It does not notice a worker that hangs, reload, upgrade or scale in this
-// version: signals and requests for those are refused in words and change
-// nothing.
+// It does not upgrade or scale in this version: signals and requests for those
+// are refused in words and change nothing.
 //
 // # Invariants
 //
@@ -45,10 +49,12 @@
 //
 //	Begin(+configuration) Listener(+sockets)... Logs(+files) Prepare
 //
-// and waits for Ready. In a first start the worker of slot 0 goes alone: its
-// Ready lets the others start, and when all are Ready their sockets begin to
-// listen and all get Commit. The states of a slot and their exits are in
-// state.go.
+// and waits for Ready. In a first start and in a reload the worker of slot 0
+// goes alone: its Ready lets the others start, and when all are Ready their
+// sockets begin to listen and they get Commit: all at once in a first start,
+// slot after slot in a reload, where each Serving sends Drain to the worker
+// before. The states of a slot and their exits are in state.go, the stages of a
+// reload in reload.go.
 //
 // # The operators' socket
 //
@@ -58,13 +64,18 @@
 //
 //	{"verb":"status"}                    what `srvctl status --json` prints
 //	{"verb":"ready"}                     {"ready":true,"state":"serving"}; exit 1 when not
+//	{"verb":"config"}                    the configuration in force, as conf.Decode reads it
+//	{"verb":"reload"}                    puts the changed configuration into force
+//	{"verb":"reload","wait":true}          and waits until the old workers have drained
 //	{"verb":"stop"}                      drains and ends the server
 //	{"verb":"stop","timeout":"5s"}         with another drain.timeout
 //	{"verb":"stop","now":true}             without draining
 //
-// The answer is any number of lines of progress and at most one result, and
-// then the end with the exit code of the verb:
+// The answer is any number of lines of progress, what is wrong with a
+// configuration, and at most one result, and then the end with the exit code of
+// the verb:
 //
+//	{"event":"problem","text":"srvctl.yaml:3:5: workers: ..."}
 //	{"event":"progress","text":"slot 0: drained, 3 connections finished, 0 cut"}
 //	{"event":"result","data":{...}}
 //	{"event":"end","exit":0}

@@ -42,6 +42,7 @@ func (m *master) drainSlot(now time.Time, s *slot, order control.Drain) bool {
 	case s.state == slotWaiting:
 		s.set(now, slotVacant)
 	case s.state.accepting():
+		m.closeGone()
 		s.set(now, slotDraining, order.Delay+order.Timeout+drainGrace)
 		m.send(now, s, order)
 		return true

@@ -165,6 +165,7 @@ func obey(w *fakeWorker) {
 				w.says <- control.Serving{}
 			case control.Drain:
 				pass(m.Delay)
+				w.says <- control.Left{}
 				w.says <- control.Drained{Finished: 3, Cut: 1}
 				w.die(exitZero)
 			}

@@ -33,6 +33,9 @@ func (e said) apply(m *master, now time.Time) {
 		m.condemnBy(now, s, syscall.SIGTERM, "start", "cannot serve: "+e.worker.failure) // it ends by itself
 	case control.Serving:
 		m.heardServing(now, s)
+	case control.Left:
+		e.worker.left = true
+		m.rollOn(now)
 	case control.Drained:
 		m.heardDrained(now, s, msg)
 	case control.Degraded:

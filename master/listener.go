@@ -78,10 +78,8 @@ func (m *master) rollbackListeners(g *generation) {
 }
 
 // commitListeners makes the listeners of a generation the ones of the server.
-// It returns the numbers, in the generation before, of those that are gone:
-// this process closes them now, so that the last to hold them is a worker,
-// which empties their queues.
-func (m *master) commitListeners(from, to *generation) (gone []int) {
+// Those that are gone are closed when the first worker that has them drains.
+func (m *master) commitListeners(from, to *generation) {
 	for _, l := range to.listeners {
 		if from.listenerAt(l.set.Spec.Address) != nil {
 			if note := m.env.commit(l.set); note != "" {
@@ -91,13 +89,22 @@ func (m *master) commitListeners(from, to *generation) (gone []int) {
 	}
 	for _, l := range from.listeners {
 		if to.listenerAt(l.set.Spec.Address) == nil {
-			gone = append(gone, l.number)
+			m.gone = append(m.gone, l.set)
 			m.service.unstore(l.set.Spec.Address)
-			m.env.close(l.set)
 		}
 	}
 	m.store(to)
-	return gone
+}
+
+// closeGone closes what is not configured any more, right before the workers
+// that have it are told to leave it: the last to hold it must be one of them,
+// since they empty its queue. Not sooner: an address that took the place of an
+// overlapping one listens first, and looks for strangers there.
+func (m *master) closeGone() {
+	for _, set := range m.gone {
+		m.env.close(set)
+	}
+	m.gone = nil
 }
 
 // store gives copies of all sockets to the service manager, which hands them
@@ -115,6 +122,7 @@ func (m *master) store(g *generation) {
 // drained, or be reset when this process closes a queue after everybody who
 // empties it has gone.
 func (m *master) leaveListeners() {
+	m.closeGone()
 	for _, l := range m.gen.listeners {
 		m.service.unstore(l.set.Spec.Address)
 		m.env.leave(l.set)

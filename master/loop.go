@@ -11,6 +11,7 @@ import (
 	"srvctl/shared/limit"
 	"srvctl/shared/logging"
 	"srvctl/shared/metrics"
+	"srvctl/shared/sock"
 )
 
 const (
@@ -52,6 +53,7 @@ type master struct {
 	reload  *reload       // under way, nil without one
 	again   wanted        // the reload after that
 	last    *LastReload
+	gone    []*sock.Set              // not configured any more, see closeGone
 	indexes [limit.MaxProcesses]bool // process numbers in use
 	admin   *admin
 	watcher *watcher  // of the configuration's files

@@ -35,7 +35,8 @@ const (
 
 	// reloadRolling: the new generation is in force. Slot after slot the new
 	// worker accepts and the old one drains. Exits: the end when each slot has
-	// had its turn.
+	// had its turn and the old workers have left the sockets, so that whoever
+	// connects after the answer meets the new configuration.
 	reloadRolling
 
 	numReloadStages
@@ -65,12 +66,12 @@ var reloadExits = [numReloadStages][]reloadStage{
 type reload struct {
 	stage    reloadStage
 	began    time.Time
-	deadline time.Time // when a roll without a serving worker is given up; zero: none
+	deadline time.Time // when a roll is not waited for any longer
 	askers   []*asker
 	reopened int    // m.reopens when it began
 	draft    *draft // from loading to the barrier
-	gone     []int  // listeners of the generation before that nobody else serves
 	turn     int    // of the slots, while it rolls
+	walked   bool   // every slot has had its turn
 	failed   error  // why it is undone
 	report   ReloadReport
 	stopped  bool // the server stops: whatever comes is thrown away
@@ -279,7 +280,7 @@ func (m *master) barrier(now time.Time) {
 	r := m.reload
 	from, to := m.gen, m.next
 	m.old, m.gen, m.next = append(m.old, from), to, nil
-	r.gone = m.commitListeners(from, to)
+	m.commitListeners(from, to)
 	m.adopt(r.draft, from)
 	r.draft = nil
 	r.report.Generation = to.number
@@ -341,16 +342,39 @@ func (m *master) rollOn(now time.Time) {
 			m.retireSlot(now, r.turn)
 		}
 	}
-	if m.gen.serving() {
+	if m.gen.serving() && !r.walked {
+		r.walked = true
 		m.retireRest(now)
-		m.endReload(now)
-		return
+		r.deadline = now.Add(leaveLimit)
 	}
-	if !now.Before(r.deadline) {
+	late := !now.Before(r.deadline)
+	switch {
+	case m.gen.serving():
+		if late || m.allLeft() {
+			m.endReload(now)
+		}
+	case late:
 		r.failed = fmt.Errorf("generation %d is in force, but none of its workers can serve: %s; the workers before go on until one can",
 			m.gen.number, or(m.gen.slots[0].lastExit, "see the log"))
 		m.endReload(now)
 	}
+}
+
+// leaveLimit is how long the old workers may take to leave the sockets before
+// the answer does not wait for them: one that is stopped or hangs never does.
+const leaveLimit = 2 * time.Second
+
+// allLeft reports whether every worker that drains has left the sockets. Those
+// that are being ended do not accept either, or not for long.
+func (m *master) allLeft() bool {
+	for _, g := range m.old {
+		for _, s := range g.slots {
+			if s.state == slotDraining && !s.worker.left {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // retireSlot lets the workers of this slot in all generations before drain.

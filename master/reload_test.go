@@ -113,6 +113,7 @@ func stepwise(goOn <-chan struct{}) func(*fakeWorker) {
 				case control.Commit:
 					answer = control.Serving{}
 				case control.Drain:
+					w.says <- control.Left{}
 					w.says <- control.Drained{Finished: 1}
 					w.die(exitZero)
 					return
@@ -368,6 +369,7 @@ func slowDrain(d time.Duration) func(*fakeWorker) {
 				case control.Commit:
 					w.says <- control.Serving{}
 				case control.Drain:
+					w.says <- control.Left{}
 					if wait := min(d, m.Timeout); end == nil || m.Idle == 0 {
 						end = time.After(wait)
 					}

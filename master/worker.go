@@ -43,6 +43,7 @@ type worker struct {
 	// ---
 	outbox   []outgoing    // frames that did not fit into the link yet
 	silent   bool          // its link has ended
+	left     bool          // it accepts from no socket any more
 	killed   bool          // SIGKILL was sent
 	accepts  []int         // slots it was last told to accept from
 	readyIn  time.Duration // how long it took from its start

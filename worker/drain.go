@@ -87,6 +87,9 @@ func (w *worker) leave() {
 	w.srv.Drain() // what the queues still hold is answered with Connection: close
 	w.leaveListeners(d.empty)
 	d.left = true
+	if err := w.tell(control.Left{}); err != nil {
+		w.log.Debug("master not told that the listeners were left", "err", err)
+	}
 	w.quieten()
 	w.finishWhenEmpty()
 }

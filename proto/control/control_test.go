@@ -46,6 +46,7 @@ var samples = []control.Message{
 	control.Drained{Finished: 1000, Cut: 2},
 	control.Degraded{Key: "descriptors", Text: "9,990 of 10,000 in use"},
 	control.Degraded{Key: "descriptors"},
+	control.Left{},
 }
 
 func encode(t *testing.T, m control.Message) []byte {

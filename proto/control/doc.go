@@ -49,6 +49,7 @@
 //	               +-----------+-----------+
 //	69  degraded   | key       | text      |
 //	               +--- str ---+--- str ---+
+//	70  left       (no fields)
 //
 // Promises: Decode never panics, whatever it is given, bounds every count and
 // string before it takes memory for it, accepts exactly the frames that Append

@@ -51,6 +51,7 @@ const (
 	TypeServing
 	TypeDrained
 	TypeDegraded
+	TypeLeft
 )
 
 // kinds is everything there is to know about each type. A test holds it
@@ -68,6 +69,7 @@ var kinds = map[Type]kind{
 	TypeServing:  kindOf[Serving]("serving"),
 	TypeDrained:  kindOf[Drained]("drained"),
 	TypeDegraded: kindOf[Degraded]("degraded"),
+	TypeLeft:     kindOf[Left]("left"),
 }
 
 type kind struct {

@@ -96,6 +96,10 @@ type Drained struct {
 	Cut      int // connections that ended in the middle of a request because time was up
 }
 
+// Left says that a worker that was told to drain has closed its copies of all
+// sockets: from now on only others accept.
+type Left struct{}
+
 // Degraded says that the worker serves, but not as configured. One Key has
 // one Text at a time; an empty Text means it is over. A Text longer than
 // MaxText is cut.
@@ -116,6 +120,7 @@ func (Failed) Type() Type   { return TypeFailed }
 func (Serving) Type() Type  { return TypeServing }
 func (Drained) Type() Type  { return TypeDrained }
 func (Degraded) Type() Type { return TypeDegraded }
+func (Left) Type() Type     { return TypeLeft }
 
 func (Begin) descriptors() int      { return 1 }
 func (m Listener) descriptors() int { return m.Count }
@@ -129,6 +134,7 @@ func (Failed) descriptors() int     { return 0 }
 func (Serving) descriptors() int    { return 0 }
 func (Drained) descriptors() int    { return 0 }
 func (Degraded) descriptors() int   { return 0 }
+func (Left) descriptors() int       { return 0 }
 
 // The fields of each frame, once for both directions: what is written and
 // what is read cannot drift apart. The order is the order on the wire.
@@ -173,6 +179,8 @@ func (m *Drained) fields(c *coder) {
 	c.integer("finished", &m.Finished, maxInt)
 	c.integer("cut", &m.Cut, maxInt)
 }
+
+func (m *Left) fields(c *coder) {}
 
 func (m *Degraded) fields(c *coder) {
 	c.name("key", &m.Key)
