@@ -163,9 +163,33 @@ func (c *coder) indexes(field string, v *[]int, limit int) {
 		if !c.reading {
 			index = (*v)[i]
 		}
-		index = int(c.signed(field, int64(index), 2, uint64(limit-1)))
+		index = c.index(field, index, limit)
 		if c.reading {
 			*v = append(*v, index)
+		}
+	}
+}
+
+// index moves a number that is below limit.
+func (c *coder) index(field string, v, limit int) int {
+	return int(c.signed(field, int64(v), 2, uint64(limit-1)))
+}
+
+// pairs moves a list of pairs of listeners.
+func (c *coder) pairs(field string, v *[]Pair) {
+	n := c.count(field, len(*v), MaxListeners)
+	if c.reading {
+		*v = nil
+	}
+	for i := 0; i < n && c.err == nil; i++ {
+		var p Pair
+		if !c.reading {
+			p = (*v)[i]
+		}
+		p.Old = c.index(field, p.Old, MaxListeners)
+		p.New = c.index(field, p.New, MaxListeners)
+		if c.reading {
+			*v = append(*v, p)
 		}
 	}
 }

@@ -40,10 +40,13 @@ var samples = []control.Message{
 	control.Drain{Timeout: 30 * time.Second, Idle: 10 * time.Second, Delay: time.Nanosecond, Why: control.WhyReload},
 	control.Drain{Timeout: 1<<63 - 1, Why: control.WhyStop, Empty: []int{0, 2, control.MaxListeners - 1}},
 	control.Drain{Timeout: time.Second, Why: control.WhyReload},
+	control.Give{Listeners: []control.Pair{{Old: 0, New: 1}, {Old: control.MaxListeners - 1, New: 0}}},
+	control.Take{Slot: 3, Generation: 6},
+	control.Take{Slot: control.MaxSlots - 1, Generation: 1<<31 - 1},
 	control.Ready{Checksum: 0xfedcba9876543210},
 	control.Failed{Reason: "route /a: open /srv: no such file or directory\nsecond line"},
 	control.Serving{},
-	control.Drained{Finished: 1000, Cut: 2},
+	control.Drained{Finished: 1000, Moved: 9000, Cut: 2},
 	control.Degraded{Key: "descriptors", Text: "9,990 of 10,000 in use"},
 	control.Degraded{Key: "descriptors"},
 	control.Left{},
@@ -162,6 +165,8 @@ func TestDescriptorsThatTravel(t *testing.T) {
 		{control.Listener{Count: 5}, 5},
 		{control.Logs{Names: []string{"log", "access"}}, 2},
 		{control.Prepare{}, 0},
+		{control.Give{}, 1},
+		{control.Take{}, 1},
 		{control.Ready{}, 0},
 	} {
 		if got := control.Descriptors(c.m); got != c.want {

@@ -33,6 +33,12 @@
 //	              +-----------+-----------+-----------+---------+-----------------+
 //	7  drain      | timeout 8 | idle 8    | delay 8   | why     | empty           |
 //	              +-- time ---+-- time ---+-- time ---+-- str --+-- list of 2 B --+
+//	              +-----------------------------+
+//	8  give       | listeners: pairs            |  [end of a pair of sockets]
+//	              +-- list of (old 2, new 2) ---+
+//	              +--------+--------------+
+//	9  take       | slot 4 | generation 4 |  [end of a pair of sockets]
+//	              +--------+--------------+
 //
 // Worker to master:
 //
@@ -43,9 +49,9 @@
 //	66  failed     | reason    |
 //	               +--- str ---+
 //	67  serving    (no fields)
-//	               +------------+------------+
-//	68  drained    | finished 4 | cut 4      |
-//	               +------------+------------+
+//	               +------------+------------+------------+
+//	68  drained    | finished 4 | moved 4    | cut 4      |
+//	               +------------+------------+------------+
 //	               +-----------+-----------+
 //	69  degraded   | key       | text      |
 //	               +--- str ---+--- str ---+

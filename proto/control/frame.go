@@ -8,7 +8,7 @@ import (
 // Version is the version of the frames that this package speaks. Master and
 // workers run the same binary image, so another version is a mistake, not
 // something to negotiate.
-const Version = 2
+const Version = 3
 
 // Limits of a frame. Larger things (the configuration, stacks) travel beside
 // it as a sealed memfd.
@@ -42,6 +42,8 @@ const (
 	TypeCommit
 	TypeAccept
 	TypeDrain
+	TypeGive
+	TypeTake
 )
 
 // Frames from a worker to the master.
@@ -64,6 +66,8 @@ var kinds = map[Type]kind{
 	TypeCommit:   kindOf[Commit]("commit"),
 	TypeAccept:   kindOf[Accept]("accept"),
 	TypeDrain:    kindOf[Drain]("drain"),
+	TypeGive:     kindOf[Give]("give"),
+	TypeTake:     kindOf[Take]("take"),
 	TypeReady:    kindOf[Ready]("ready"),
 	TypeFailed:   kindOf[Failed]("failed"),
 	TypeServing:  kindOf[Serving]("serving"),

@@ -76,6 +76,27 @@ type Drain struct {
 	Empty []int
 }
 
+// Give comes before Drain and names the process to which the connections go
+// that can be moved. With it travels one descriptor, the worker's end of a
+// SOCK_SEQPACKET pair; what is said there is srvctl/proto/handover's. It may
+// come again when the process at the other end has died and has been replaced.
+type Give struct {
+	// Listeners are those whose connections may be moved, at least one.
+	Listeners []Pair
+}
+
+// Pair is a listener of a configuration and the same one of another.
+type Pair struct {
+	Old, New int // their numbers
+}
+
+// Take names a process whose connections come to this one, which serves. With
+// it travels one descriptor, the other end of the pair of a Give.
+type Take struct {
+	Slot       int // of the process that gives
+	Generation int
+}
+
 // Ready answers Prepare: everything is built, nothing is accepted yet.
 type Ready struct {
 	Checksum uint64 // of the configuration the worker has built
@@ -92,7 +113,8 @@ type Serving struct{}
 
 // Drained is the last frame of a worker that was told to drain.
 type Drained struct {
-	Finished int // connections that ended with nothing outstanding, or moved
+	Finished int // connections that ended with nothing outstanding
+	Moved    int // connections that another process serves now
 	Cut      int // connections that ended in the middle of a request because time was up
 }
 
@@ -115,6 +137,8 @@ func (Prepare) Type() Type  { return TypePrepare }
 func (Commit) Type() Type   { return TypeCommit }
 func (Accept) Type() Type   { return TypeAccept }
 func (Drain) Type() Type    { return TypeDrain }
+func (Give) Type() Type     { return TypeGive }
+func (Take) Type() Type     { return TypeTake }
 func (Ready) Type() Type    { return TypeReady }
 func (Failed) Type() Type   { return TypeFailed }
 func (Serving) Type() Type  { return TypeServing }
@@ -129,6 +153,8 @@ func (Prepare) descriptors() int    { return 0 }
 func (Commit) descriptors() int     { return 0 }
 func (Accept) descriptors() int     { return 0 }
 func (Drain) descriptors() int      { return 0 }
+func (Give) descriptors() int       { return 1 }
+func (Take) descriptors() int       { return 1 }
 func (Ready) descriptors() int      { return 0 }
 func (Failed) descriptors() int     { return 0 }
 func (Serving) descriptors() int    { return 0 }
@@ -171,12 +197,23 @@ func (m *Drain) fields(c *coder) {
 	c.listeners("empty", &m.Empty)
 }
 
+func (m *Give) fields(c *coder) {
+	c.pairs("listeners", &m.Listeners)
+	c.check("listeners", len(m.Listeners) > 0, "are none")
+}
+
+func (m *Take) fields(c *coder) {
+	c.integer("slot", &m.Slot, MaxSlots-1)
+	c.integer("generation", &m.Generation, maxInt)
+}
+
 func (m *Ready) fields(c *coder)   { c.bits("checksum", &m.Checksum) }
 func (m *Failed) fields(c *coder)  { c.text("reason", &m.Reason) }
 func (m *Serving) fields(c *coder) {}
 
 func (m *Drained) fields(c *coder) {
 	c.integer("finished", &m.Finished, maxInt)
+	c.integer("moved", &m.Moved, maxInt)
 	c.integer("cut", &m.Cut, maxInt)
 }
 
