@@ -30,6 +30,7 @@ func Adopt(spec Spec, given []int, slots int) (*Set, error) {
 	if err != nil {
 		return nil, &BindError{Address: spec.Address, Err: err}
 	}
+	s.given = len(s.Files)
 	shared := s.shares(spec, slots)
 	s.madeNote = join(asked.note, s.givenNote(asked, slots))
 	s.become(spec, shared)

@@ -85,10 +85,14 @@ func moveOver(t *testing.T, old, next *sock.Set, precise bool) {
 	if o, n := count(old), count(next); o != wantOld || n != wantNew {
 		t.Errorf("while both listen: %d for the old one, %d for the new one, want %d and %d", o, n, wantOld, wantNew)
 	}
+	if err := old.Refuse(); err != nil {
+		t.Fatal(err)
+	}
+	come(20)
 	old.Close()
 	come(20)
-	if n := count(next); n != 20 {
-		t.Errorf("after the old one has gone %d of 20 came to the new one", n)
+	if n := count(next); n != 40 {
+		t.Errorf("from Refuse of the old one on %d of 40 came to the new one", n)
 	}
 	wantAnswers(t, clients)
 }

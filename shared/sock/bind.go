@@ -37,6 +37,7 @@ type Set struct {
 
 	target    target
 	listening []bool // for each of Files
+	given     int    // how many of Files were, the first ones
 	file      fileID // of a unix: socket's file
 	madeNote  string // the part of Note that no change of the Spec changes
 	next      *change

@@ -56,20 +56,26 @@ func parseListener(line string) (netip.AddrPort, holder, bool) {
 	if len(f) < 10 || f[3] != "0A" {
 		return netip.AddrPort{}, holder{}, false
 	}
-	host, service, _ := strings.Cut(f[1], ":")
+	at, ok := parseAddress(f[1])
+	uid, err1 := strconv.Atoi(f[7])
+	inode, err2 := strconv.ParseUint(f[9], 10, 64)
+	return at, holder{inode: inode, uid: uid}, ok && err1 == nil && err2 == nil
+}
+
+// parseAddress reads an address of that table.
+func parseAddress(text string) (netip.AddrPort, bool) {
+	host, service, _ := strings.Cut(text, ":")
 	raw, err1 := hex.DecodeString(host)
 	port, err2 := strconv.ParseUint(service, 16, 16)
-	uid, err3 := strconv.Atoi(f[7])
-	inode, err4 := strconv.ParseUint(f[9], 10, 64)
-	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || len(raw)%4 != 0 {
-		return netip.AddrPort{}, holder{}, false
+	if err1 != nil || err2 != nil || len(raw)%4 != 0 {
+		return netip.AddrPort{}, false
 	}
 	// The kernel prints each 32-bit group as a number of this machine.
 	for i := 0; i < len(raw); i += 4 {
 		binary.NativeEndian.PutUint32(raw[i:], binary.BigEndian.Uint32(raw[i:]))
 	}
 	ip, ok := netip.AddrFromSlice(raw)
-	return netip.AddrPortFrom(ip.Unmap(), uint16(port)), holder{inode: inode, uid: uid}, ok
+	return netip.AddrPortFrom(ip.Unmap(), uint16(port)), ok
 }
 
 // overlap says whether two listening addresses are in each other's way.

@@ -38,6 +38,35 @@ func TestLinesOfTheKernelsTable(t *testing.T) {
 	}
 }
 
+// Nor can processes be made that are at these points of their end.
+func TestLinesOfADyingProcess(t *testing.T) {
+	for stat, want := range map[string]bool{
+		"7 (srvctl) S 1 7 7 0 -1 4194560 0":  false,
+		"7 (srvctl) R 1 7 7 0 -1 4194564 0":  true, // PF_EXITING
+		"7 (srvctl) Z 1 7 7 0 -1 4194560 0":  true,
+		"7 (a) Z (b) S 1 7 7 0 -1 4194560 0": false,
+		"7 (a) S 1 (b) Z 1 7 7 0 -1 0 0":     true,
+		"7 (srvctl) Z":                       false,
+		"":                                   false,
+	} {
+		if got := exiting(stat); got != want {
+			t.Errorf("exiting(%q) = %t", stat, got)
+		}
+	}
+	for status, want := range map[string]bool{
+		"Name:\tx\nSigPnd:\t0000000000000000\nShdPnd:\t0000000000000000\nSigBlk:\tffffffffffffffff\n": false,
+		"SigPnd:\t0000000000000100\nShdPnd:\t0000000000000000\n":                                      true,
+		"SigPnd:\t0000000000000000\nShdPnd:\t0000000000000100\n":                                      true,
+		"SigPnd:\t0000000000000000\nShdPnd:\t0000000000004000\n":                                      false, // SIGTERM
+		"SigPnd: none\n": false,
+		"":               false,
+	} {
+		if got := killed(status); got != want {
+			t.Errorf("killed(%q) = %t", status, got)
+		}
+	}
+}
+
 func TestAddressesThatAreInEachOthersWay(t *testing.T) {
 	for _, c := range []struct {
 		a, b string

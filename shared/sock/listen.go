@@ -59,8 +59,8 @@ func (s *Set) Leave() {
 }
 
 // Close closes the sockets and removes a unix: socket's file, if it is still
-// the one that the set has and was not Given. It never calls shutdown, which would break the
-// queue for all who hold copies.
+// the set's and was not Given. It never calls shutdown, which would break the
+// queue for all who hold copies. See Refuse for how to lose nobody.
 func (s *Set) Close() {
 	s.Leave()
 	if !s.Given {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,14 +19,23 @@ import (
 //
 // The caller keeps the file referenced: a forgotten one is closed by the
 // garbage collector. Nobody may remove it from its folder: two processes could
-// then hold "the" lock.
-func Lock(path string) (*os.File, error) {
+// then hold "the" lock. The file is CLOEXEC: no child holds it by accident.
+func Lock(path string) (*os.File, error) { return LockWait(path, 0) }
+
+// LockWait is Lock for a start right after the holder was killed: for some
+// milliseconds the kernel tears down its memory, while the lock is still held.
+// That is waited for, up to the limit; a holder that lives is refused at once.
+func LockWait(path string, limit time.Duration) (*os.File, error) {
 	// Opening a link or a pipe in its place must not write or hang.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := lock(f); err != nil {
+	err = lock(f)
+	if errors.Is(err, ErrLocked) && limit > 0 {
+		err = lockAfterDeath(f, limit)
+	}
+	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
@@ -42,7 +52,10 @@ func lock(f *os.File) error {
 	}
 	err = ignoringEINTR(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return fmt.Errorf("%w%s", ErrLocked, lockHolder(f))
+		if pid := lockHolder(f); pid > 0 {
+			return fmt.Errorf("%w (pid %d)", ErrLocked, pid)
+		}
+		return ErrLocked
 	}
 	if err != nil {
 		return err
@@ -54,14 +67,15 @@ func lock(f *os.File) error {
 	return err
 }
 
-// lockHolder reads the pid that the holder has written, if it has come to that.
-func lockHolder(f *os.File) string {
-	b, _ := io.ReadAll(io.LimitReader(f, 32))
+// lockHolder reads the pid that the holder has written; 0 if it has not come
+// to that.
+func lockHolder(f *os.File) int {
+	b, _ := io.ReadAll(io.NewSectionReader(f, 0, 32))
 	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
 	if err != nil || pid <= 0 {
-		return ""
+		return 0
 	}
-	return fmt.Sprintf(" (pid %d)", pid)
+	return pid
 }
 
 // ignoringEINTR repeats a call that a signal has interrupted.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"srvctl/shared/sock"
 )
 
@@ -16,6 +18,9 @@ func TestLockKeepsASecondProcessAway(t *testing.T) {
 	f, err := sock.Lock(path)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0); flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("the lock is not CLOEXEC (%v): a worker would hold it", err)
 	}
 	if b, _ := os.ReadFile(path); string(b) != fmt.Sprintf("%d\n", os.Getpid()) {
 		t.Errorf("lock file says %q, want our pid", b)

@@ -74,6 +74,19 @@ var roles = map[string]func(args []string) error{
 		}
 		return err
 	},
+	// refuse ADDRESS: with descriptor 3, which listens there and is our own.
+	"refuse": func(args []string) error {
+		s, err := sock.Adopt(sock.Spec{Address: args[0], ReusePort: true}, []int{3}, 1)
+		if err != nil {
+			return err
+		}
+		s.Given = false
+		if err = s.Refuse(); err == nil {
+			s.Close()
+			fmt.Println("refused")
+		}
+		return err
+	},
 	"lock": func(args []string) error {
 		f, err := sock.Lock(args[0])
 		if err == nil {
@@ -81,6 +94,20 @@ var roles = map[string]func(args []string) error{
 			fmt.Println("locked")
 		}
 		return err
+	},
+	// big-lock PATH: lock by a process whose memory takes long to give back.
+	"big-lock": func(args []string) error {
+		f, err := sock.Lock(args[0])
+		if err != nil {
+			return err
+		}
+		big := make([]byte, 256<<20)
+		for i := 0; i < len(big); i += os.Getpagesize() {
+			big[i] = 1
+		}
+		keep = append(keep, f, big)
+		fmt.Println("locked")
+		return nil
 	},
 	"connect": func(args []string) error {
 		c, err := net.Dial(args[0], args[1])
@@ -107,6 +134,7 @@ type process struct {
 	pid  int
 	line string // the first it printed
 	stop func() // ends it and waits for it
+	kill func() // sends SIGKILL and does not wait
 }
 
 // nobody is a user who may nothing.
@@ -129,6 +157,7 @@ func start(t *testing.T, uid int, files []*os.File, role string, args ...string)
 		t.Fatal(err, err1, err2)
 	}
 	p := &process{pid: cmd.Process.Pid}
+	p.kill = func() { cmd.Process.Kill() }
 	stopped := false
 	p.stop = func() {
 		if !stopped {
