@@ -77,15 +77,11 @@ func TestWait(t *testing.T) {
 	wg.Go(func() { r = s.Reload("--wait") })
 	awaitGeneration(t, s, 2)
 	must(t, silent.awaitEnd())
-	for _, p := range old {
-		if !gone(p.PID) {
-			continue
-		}
-		s.AwaitLog(0, `"worker drained".*"slot":(0|1),`) // the one that had no upload
-	}
-	if list := s.Status().In("draining"); len(list) != 1 || list[0].InFlight != 1 || list[0].Generation != 1 {
-		t.Errorf("while a request is in flight these workers drain: %+v", list)
-	}
+	silent.Close()
+	s.AwaitStatus("one old worker with a request in flight", func(st harness.Status) bool {
+		list := st.In("draining")
+		return st.Connections == 1 && len(list) == 1 && list[0].InFlight == 1 && list[0].Generation == 1
+	})
 	if closes, err := under.finish(); err != nil || !closes {
 		t.Errorf("the request in flight: closes %v, %v; want an answer with Connection: close", closes, err)
 	}
@@ -189,6 +185,9 @@ func TestStatusDuringReload(t *testing.T) {
 		if want := 1 + btoi(!slices.Contains(old, w.PID)); w.Generation != want {
 			t.Errorf("worker %+v: want generation %d", w, want)
 		}
+	}
+	if text := s.Srvctl("status").Stdout; !strings.Contains(text, "preparing") {
+		t.Errorf("srvctl status does not tell of the reload:\n%s", text)
 	}
 	wg.Wait()
 	if r.Code != 1 {

@@ -28,7 +28,7 @@ func look(t *testing.T, s *harness.Server) untouched {
 		t.Fatal("operators stay connected")
 	}
 	for _, pid := range append(slices.Clone(u.pids), s.PID()) {
-		u.open[pid] = descriptors(t, pid)
+		u.open[pid] = openFiles(pid)
 	}
 	return u
 }
@@ -43,7 +43,7 @@ func (u untouched) same(t *testing.T, s *harness.Server) {
 	}
 	for pid, was := range u.open {
 		var now []string
-		if !harness.Poll(patience, func() bool { now = descriptors(t, pid); return slices.Equal(now, was) }) {
+		if !harness.Poll(patience, func() bool { now = openFiles(pid); return slices.Equal(now, was) }) {
 			t.Errorf("process %d had %d descriptors open, now %d:\n%s\n%s", pid, len(was), len(now), was, now)
 		}
 	}

@@ -21,7 +21,7 @@ func TestLedger(t *testing.T) {
 		{"unix", `address: "unix:@dir@/web.sock", mode: 0666`, func(s *harness.Server) string { return "unix:" + s.Dir + "/web.sock" }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c := setup{workers: 1, http: tc.listener, drain: "timeout: 20s, generations: 16"}
+			c := setup{workers: 1, http: tc.listener}
 			s := c.start(t)
 			l := ledger.Start(ledger.Options{Addr: tc.addr(s), Idle: idle,
 				Connections: map[ledger.Form]int{ledger.Keep: 24, ledger.Fresh: 3, ledger.Dribble: 16, ledger.Pipeline: 3}})
@@ -40,6 +40,7 @@ func TestLedger(t *testing.T) {
 				t.Errorf("%v lines of the access log were dropped", n)
 			}
 			account(t, s, []*ledger.Ledger{l, alt})
+			wantCalmLog(t, s, "")
 			t.Logf("%d reloads", reloads)
 		})
 	}

@@ -1,6 +1,7 @@
 package reload
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,7 +33,7 @@ type setup struct {
 	version   string // what /version answers
 	http      string // the listener's settings; "" is a TCP address @http@
 	listeners string // further ones, "name: {...}, "
-	drain     string // besides idle: "timeout: 1s"
+	drain     string // besides idle; "" is patient: no old generation is cut
 	more      string // lines of the top level
 }
 
@@ -46,7 +48,7 @@ sites:
   - routes:
       - {match: /version, respond: {body: "%s\n"}}
       - {match: /ready, health: {kind: ready}}%s`,
-		max(c.workers, 1+btoi(c.workers == 0)), or(c.drain, "timeout: 20s"), c.listeners, or(c.http, `address: "@http@"`), c.more, or(c.version, "one"), ledger.Routes)
+		max(c.workers, 1+btoi(c.workers == 0)), or(c.drain, "timeout: 20s, generations: 16"), c.listeners, or(c.http, `address: "@http@"`), c.more, or(c.version, "one"), ledger.Routes)
 }
 
 func btoi(b bool) int {
@@ -152,7 +154,7 @@ func awaitAnswers(t *testing.T, l *ledger.Ledger, n int64) {
 
 // account stops ledgers and their server and wants that nothing is lost. Names
 // of further access logs follow.
-func account(t *testing.T, s *harness.Server, ledgers []*ledger.Ledger, logs ...string) (reports []ledger.Report) {
+func account(t *testing.T, s *harness.Server, ledgers []*ledger.Ledger, logs ...string) []ledger.Report {
 	t.Helper()
 	for _, l := range ledgers {
 		l.Stop()
@@ -160,6 +162,12 @@ func account(t *testing.T, s *harness.Server, ledgers []*ledger.Ledger, logs ...
 	if code := s.Stop(); code != 0 {
 		t.Errorf("the server exits with %d", code)
 	}
+	return compare(t, s, ledgers, logs...)
+}
+
+// compare is account for a server that has ended.
+func compare(t *testing.T, s *harness.Server, ledgers []*ledger.Ledger, logs ...string) (reports []ledger.Report) {
+	t.Helper()
 	var paths []string
 	for _, name := range append(logs, "access.log") {
 		paths = append(paths, filepath.Join(s.Dir, name))
@@ -220,21 +228,21 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// descriptors returns what a process has open, sorted; sockets and pipes by
-// their kind only, as their numbers say nothing.
-func descriptors(t *testing.T, pid int) []string {
-	t.Helper()
+// counted is the end of a name that holds a number: of a socket, a pipe, a
+// memory file.
+var counted = regexp.MustCompile(`(:\[\d+\]|-\d+ \(deleted\))$`)
+
+// openFiles returns what a process has open, sorted; what is only numbered by
+// its kind.
+func openFiles(pid int) (list []string) {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
-	names, err := os.ReadDir(dir)
-	must(t, err)
-	var list []string
+	names, _ := os.ReadDir(dir) // nothing is open when the process has gone
 	for _, n := range names {
 		to, err := os.Readlink(filepath.Join(dir, n.Name()))
 		if err != nil {
 			continue // closed meanwhile
 		}
-		to, _, _ = strings.Cut(to, ":[")
-		list = append(list, to)
+		list = append(list, counted.ReplaceAllString(to, ""))
 	}
 	slices.Sort(list)
 	return list
@@ -250,4 +258,31 @@ func gone(pid int) bool {
 func pids(t *testing.T, s *harness.Server) []int {
 	t.Helper()
 	return s.Status().PIDs("serving")
+}
+
+// halt stops a process, until goOn or the end of the test, and waits until all
+// of its threads stand still.
+func halt(t *testing.T, pid int) {
+	t.Helper()
+	must(t, syscall.Kill(pid, syscall.SIGSTOP))
+	t.Cleanup(func() {
+		if !gone(pid) {
+			syscall.Kill(pid, syscall.SIGCONT)
+		}
+	})
+	if !harness.Poll(patience, func() bool {
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		return len(tasks) > 0 && !slices.ContainsFunc(tasks, func(task string) bool {
+			raw, _ := os.ReadFile(task)
+			return !bytes.Contains(raw, []byte(") T "))
+		})
+	}) {
+		t.Fatalf("process %d does not stop", pid)
+	}
+}
+
+// goOn continues a process.
+func goOn(t *testing.T, pid int) {
+	t.Helper()
+	must(t, syscall.Kill(pid, syscall.SIGCONT))
 }
