@@ -21,8 +21,8 @@
 //   - A worker whose loop stops is found by its heartbeat, looked at, and
 //     continued, left alone or replaced, as its state says (hang.go).
 //
-// It does not upgrade or scale in this version: signals and requests for those
-// are refused in words and change nothing.
+// It does not upgrade in this version: signals and requests for that are
+// refused in words and change nothing.
 //
 // # Invariants
 //
@@ -67,6 +67,7 @@
 //	{"verb":"config"}                    the configuration in force, as conf.Decode reads it
 //	{"verb":"reload"}                    puts the changed configuration into force
 //	{"verb":"reload","wait":true}          and waits until the old workers have drained
+//	{"verb":"scale","workers":4}         the same with another number of workers
 //	{"verb":"stop"}                      drains and ends the server
 //	{"verb":"stop","timeout":"5s"}         with another drain.timeout
 //	{"verb":"stop","now":true}             without draining

@@ -27,6 +27,7 @@ type generation struct {
 	finished, cut int          // connections of its workers that have drained
 	killed        int          // workers that did not end in time
 	crashed       int          // workers that ended by themselves while they drained
+	evicted       bool         // told to end at once, for the sake of a later one
 	waiting       []*operation // who wants to know of its end
 }
 

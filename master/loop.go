@@ -53,6 +53,7 @@ type master struct {
 	reload  *reload       // under way, nil without one
 	again   wanted        // the reload after that
 	last    *LastReload
+	scaled  scaling
 	gone    []*sock.Set              // not configured any more, see closeGone
 	indexes [limit.MaxProcesses]bool // process numbers in use
 	admin   *admin

@@ -35,7 +35,8 @@ type Request struct {
 	Verb    string `json:"verb"`
 	Now     bool   `json:"now,omitempty"`     // stop: do not drain
 	Timeout string `json:"timeout,omitempty"` // stop: instead of drain.timeout, "5s"
-	Wait    bool   `json:"wait,omitempty"`    // reload: until the old workers have drained
+	Wait    bool   `json:"wait,omitempty"`    // reload, scale: until the old workers have drained
+	Workers int    `json:"workers,omitempty"` // scale: how many
 }
 
 // Events of an Answer.

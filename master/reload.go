@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -68,11 +69,12 @@ type reload struct {
 	began    time.Time
 	deadline time.Time // when a roll is not waited for any longer
 	askers   []*asker
-	reopened int    // m.reopens when it began
-	draft    *draft // from loading to the barrier
-	turn     int    // of the slots, while it rolls
-	walked   bool   // every slot has had its turn
-	failed   error  // why it is undone
+	reopened int     // m.reopens when it began
+	draft    *draft  // from loading to the barrier
+	scaled   scaling // in force from the barrier on
+	turn     int     // of the slots, while it rolls
+	walked   bool    // every slot has had its turn
+	failed   error   // why it is undone
 	report   ReloadReport
 	stopped  bool // the server stops: whatever comes is thrown away
 }
@@ -99,8 +101,9 @@ func (r *reload) tell(text string) {
 
 // reloadRequest asks for a reload.
 type reloadRequest struct {
-	why   string
-	asker *asker // nil for a signal
+	why     string
+	workers int    // not 0: only their number changes, no file is read
+	asker   *asker // nil for a signal
 }
 
 // apply starts a reload. What is asked for while one runs becomes exactly one
@@ -122,8 +125,10 @@ func (e reloadRequest) apply(m *master, now time.Time) {
 
 // wanted is the one further reload that was asked for.
 type wanted struct {
-	whys   []string
-	askers []*asker
+	whys    []string
+	files   bool // somebody wants the files to be read
+	workers int  // not 0: the number of workers that was asked for last
+	askers  []*asker
 }
 
 // maxAskers bounds the operators who wait; operators' connections are bounded
@@ -131,8 +136,13 @@ type wanted struct {
 const maxAskers = 2 * maxOperators
 
 func (w *wanted) add(e reloadRequest) {
-	if !slices.Contains(w.whys, e.why) {
+	if !slices.Contains(w.whys, e.why) && len(w.whys) < maxAskers {
 		w.whys = append(w.whys, e.why)
+	}
+	if e.workers > 0 {
+		w.workers = e.workers
+	} else {
+		w.files = true
 	}
 	switch {
 	case e.asker == nil:
@@ -148,27 +158,30 @@ func (m *master) beginReload(now time.Time) {
 	if len(m.again.whys) == 0 || m.phase != phaseServing {
 		return
 	}
-	r := &reload{began: now, askers: m.again.askers, reopened: m.reopens}
-	whys := m.again.whys
+	want := m.again
 	m.again = wanted{}
+	r := &reload{began: now, askers: want.askers, reopened: m.reopens}
 	m.reload = r
-	m.log.Info("reload begins", "why", fmt.Sprint(whys), "generation", m.gen.number+1)
+	m.log.Info("reload begins", "why", strings.Join(want.whys, ", "), "generation", m.gen.number+1)
 	m.service.reloading("reading the configuration")
 	has, err := m.settingNow()
 	if err != nil {
 		m.failReload(now, fmt.Errorf("listeners: %w", err))
 		return
 	}
-	running, number := m.gen.config, m.gen.number+1
+	running, number, scaled := m.gen.config, m.gen.number+1, m.scaled
 	m.beside(func() {
 		defer has.close()
 		e := drafted{reload: r}
-		c, problems := m.opts.Load(running.File)
-		e.problems = problems
+		c := running
+		if want.files {
+			c, e.problems = m.opts.Load(running.File)
+		}
 		if c != nil {
 			e.watch = c.Watch
 		}
-		if !problems.Failed() {
+		if !e.problems.Failed() {
+			c, e.scaled = scaled.apply(c, want)
 			e.changes = conf.Diff(running, c)
 			e.draft, e.err = m.env.draft(number, c, has)
 		}
@@ -185,6 +198,7 @@ type drafted struct {
 	problems conf.Problems
 	watch    []conf.Watched
 	changes  []conf.Change
+	scaled   scaling
 	draft    *draft
 	err      error
 }
@@ -214,7 +228,7 @@ func (e drafted) apply(m *master, now time.Time) {
 	case e.err != nil:
 		m.failReload(now, e.err)
 	default:
-		r.draft = e.draft
+		r.draft, r.scaled = e.draft, e.scaled
 		r.describe(e.changes)
 		r.set(reloadWaiting)
 		m.makeRoom(now)
@@ -232,7 +246,9 @@ func (m *master) makeRoom(now time.Time) {
 	// Each worker has a number in tables that are shared by the host.
 	room := m.freeIndexes() >= len(r.draft.gen.slots)+len(m.gen.slots)
 	if len(m.old) > 0 && (len(m.old) >= most || !room) {
-		m.evict(now, m.old[0], most)
+		if !m.old[0].evicted {
+			m.evict(now, m.old[0], most)
+		}
 		return
 	}
 	if err := m.prepareListeners(r.draft); err != nil {
@@ -253,6 +269,7 @@ func (m *master) makeRoom(now time.Time) {
 func (m *master) evict(now time.Time, g *generation, most int) {
 	text := fmt.Sprintf("generation %d is ended: at most %s may drain (drain.generations)", g.number, plural(most, "old generation"))
 	m.reload.tell(text)
+	g.evicted = true
 	for _, s := range g.slots {
 		m.retire(now, s) // where it had to go on serving
 		if s.state == slotDraining {
@@ -282,7 +299,7 @@ func (m *master) barrier(now time.Time) {
 	m.old, m.gen, m.next = append(m.old, from), to, nil
 	m.commitListeners(from, to)
 	m.adopt(r.draft, from)
-	r.draft = nil
+	r.draft, m.scaled = nil, r.scaled
 	r.report.Generation = to.number
 	from.unseal()
 	for _, s := range from.slots {
@@ -300,7 +317,9 @@ func (m *master) barrier(now time.Time) {
 func (m *master) adopt(d *draft, from *generation) {
 	g := d.gen
 	if from != nil {
-		m.log.SetOutput(g.logs.takeOwn())
+		if own := g.logs.takeOwn(); own != nil { // nil: it could not be opened again, the old one goes on
+			m.log.SetOutput(own)
+		}
 		m.log.SetLevel(g.config.Log.Level)
 		m.log.SetFormat(g.config.Log.Format)
 		m.beside(from.logs.close)

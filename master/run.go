@@ -3,6 +3,7 @@ package master
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -106,8 +107,8 @@ func (m *master) waitBeside(limit time.Duration) {
 // started. What it takes is held by r.
 func prepare(o Options, given []inherited, r *resources) (*master, *claim, error) {
 	cfg := o.Config
-	if n := cfg.Workers; n < 1 || n > limit.MaxProcesses/2 {
-		return nil, nil, fmt.Errorf("workers: %d: at least 1 and at most %d are possible", n, limit.MaxProcesses/2)
+	if n := cfg.Workers; n < 1 || n > maxWorkers {
+		return nil, nil, fmt.Errorf("workers: %d: at least 1 and at most %d are possible", n, maxWorkers)
 	}
 	m := newMaster(o)
 	m.service = newService()
@@ -180,6 +181,11 @@ func (m *master) first(cfg *conf.Config, given []inherited, r *resources) error 
 	has.given, left = pairGiven(given, sock.Identify, specs)
 	d, err := m.draft(1, cfg, has)
 	if err != nil {
+		for _, l := range left { // which may be what is in the way
+			if l.text != "" {
+				err = errors.Join(err, errors.New(l.text))
+			}
+		}
 		return err
 	}
 	m.gen = d.gen
@@ -191,6 +197,11 @@ func (m *master) first(cfg *conf.Config, given []inherited, r *resources) error 
 	r.hold(m.release)
 	for _, l := range left {
 		m.leaveOver(l)
+	}
+	for _, in := range given {
+		if in.stored() { // perhaps under another spelling of its address
+			m.service.forget(in.name)
+		}
 	}
 	m.store(m.gen)
 	return nil

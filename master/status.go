@@ -25,7 +25,8 @@ type Status struct {
 	Generation    int     `json:"generation"`
 	Started       string  `json:"started"` // RFC 3339
 	UptimeSeconds float64 `json:"uptime_seconds"`
-	Config        string  `json:"config"` // file, or "embedded default"
+	Config        string  `json:"config"`           // file, or "embedded default"
+	Scaled        int     `json:"scaled,omitempty"` // workers by `srvctl scale`, until the file's number changes
 	Socket        string  `json:"socket"`
 	PIDFile       string  `json:"pid_file"`
 	Admin         string  `json:"admin"` // address, "" = off
@@ -149,7 +150,7 @@ func (m *master) status(now time.Time) Status {
 		PID: os.Getpid(), Version: m.opts.Version, Generation: m.gen.number,
 		Started: m.began.Format(time.RFC3339), UptimeSeconds: seconds(now.Sub(m.began)),
 		Config: configName(m.gen.config), Socket: m.paths.Socket, PIDFile: m.paths.PID, Admin: m.admin.address(),
-		Connections: m.host.Connections(), LastReload: m.last,
+		Connections: m.host.Connections(), LastReload: m.last, Scaled: m.scaled.workers,
 		Listeners: []ListenerStatus{}, Workers: []WorkerStatus{}, Degraded: []Degraded{},
 	}
 	if u := m.gen.user; u != nil {

@@ -73,6 +73,7 @@ func (m *master) drain(now time.Time, e stopRequest) {
 	m.leaveListeners() // first, so that the last to hold a socket is a worker, which empties its queue
 	cfg := m.gen.config
 	limit := m.drainTimeout(e)
+	m.service.extend(cfg.Drain.Delay + limit + drainGrace + exitGrace)
 	for s := range m.slots() {
 		order := control.Drain{Timeout: limit, Idle: cfg.Drain.Idle, Delay: cfg.Drain.Delay, Why: control.WhyStop, Empty: s.gen.all()}
 		switch {

@@ -12,10 +12,10 @@ var verbs = map[string]func(*operators, *operatorConn, Request) error{
 	"ready":  (*operators).ready,
 	"stop":   (*operators).stop,
 	"reload": (*operators).reload,
+	"scale":  (*operators).scale,
 	"config": (*operators).config,
 
 	"upgrade": (*operators).later,
-	"scale":   (*operators).later,
 	"purge":   (*operators).later,
 }
 
@@ -74,10 +74,22 @@ func (o *operators) stop(c *operatorConn, req Request) error {
 	return ErrEnded
 }
 
-// reload passes the request to the loop and what comes back to the operator.
 func (o *operators) reload(c *operatorConn, req Request) error {
+	return o.askReload(c, reloadRequest{why: "srvctl reload"}, req.Wait)
+}
+
+func (o *operators) scale(c *operatorConn, req Request) error {
+	if req.Workers < 1 || req.Workers > maxWorkers {
+		return c.write(endAnswer(1, fmt.Sprintf("scale: %d workers: at least 1 and at most %d are possible", req.Workers, maxWorkers), ""))
+	}
+	return o.askReload(c, reloadRequest{why: fmt.Sprintf("srvctl scale %d", req.Workers), workers: req.Workers}, req.Wait)
+}
+
+// askReload passes a request to the loop and what comes back to the operator.
+func (o *operators) askReload(c *operatorConn, e reloadRequest, wait bool) error {
 	op := newOperation()
-	if !o.m.post(reloadRequest{why: "srvctl reload", asker: &asker{op, req.Wait}}) {
+	e.asker = &asker{op, wait}
+	if !o.m.post(e) {
 		return c.write(endAnswer(1, "reload: the server has ended", ""))
 	}
 	return c.follow(op)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -49,7 +50,8 @@ func usage(format string, args ...any) error {
 
 // run is the whole program without its process: it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	err := newApp(stdout, stderr).Run(args)
+	app := newApp(stdout, stderr)
+	err := app.Run(flagsFirst(app, args))
 	if err == nil {
 		return 0
 	}
@@ -59,6 +61,21 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "srvctl: "+strings.TrimSpace(f.Error()))
 	}
 	return f.code
+}
+
+// flagsFirst moves the argument of a verb that takes one behind its flags,
+// which the command line library wants to come first: `scale 4 --wait` is what
+// people type.
+func flagsFirst(app *cli.App, args []string) []string {
+	const name, first = 1, 2
+	if len(args) <= first+1 || strings.HasPrefix(args[first], "-") || !strings.HasPrefix(args[first+1], "-") {
+		return args
+	}
+	verb := app.Command(args[name])
+	if verb == nil || verb.ArgsUsage == "" {
+		return args
+	}
+	return slices.Concat(args[:first], args[first+1:], args[first:first+1])
 }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
@@ -72,7 +89,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              usageError,
 		Commands: []*cli.Command{
-			startVerb(), reloadVerb(), stopVerb(), statusVerb(), checkVerb(), configVerb(), healthcheckVerb(), versionVerb(),
+			startVerb(), reloadVerb(), scaleVerb(), stopVerb(), statusVerb(), checkVerb(), configVerb(), healthcheckVerb(), versionVerb(),
 		},
 	}
 	app.Commands = append(app.Commands, laterVerbs()...)
@@ -101,7 +118,7 @@ func prepare(c *cli.Command) {
 	c.Flags = append(c.Flags, commonFlags()...)
 	action := c.Action
 	c.Action = func(ctx *cli.Context) error {
-		if ctx.Args().Present() {
+		if ctx.Args().Present() && c.ArgsUsage == "" {
 			return usage("%s takes no argument, got %q", c.Name, ctx.Args().First())
 		}
 		return action(ctx)

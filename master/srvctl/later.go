@@ -12,7 +12,6 @@ func laterVerbs() []*cli.Command {
 	var list []*cli.Command
 	for _, v := range []struct{ name, usage, instead string }{
 		{"upgrade", "replace the running program", "use `srvctl stop` and `srvctl start`"},
-		{"scale", "change the number of workers", "set `workers` in the configuration and start again"},
 		{"routes", "show the routes, or the one that answers a request", "see `srvctl config show`"},
 		{"purge", "invalidate cached responses", ""},
 		{"upstreams", "show and drain upstream servers", ""},

@@ -25,31 +25,37 @@ func reloadVerb() *cli.Command {
 			&cli.BoolFlag{Name: "wait", Usage: "return when the old workers have drained"},
 		},
 		Action: func(c *cli.Context) error {
-			client, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			each := printAnswer(c)
-			if c.Bool("json") {
-				each = nil // all of it is in the report
-			}
-			data, end, err := client.Do(master.Request{Verb: "reload", Wait: c.Bool("wait")}, reloadLimit, each)
-			if err != nil {
-				return err
-			}
-			if c.Bool("json") && data != nil {
-				var report master.ReloadReport
-				if err := json.Unmarshal(data, &report); err != nil {
-					return fmt.Errorf("the server's report: %w", err)
-				}
-				if err := printJSON(c.App.Writer, report); err != nil {
-					return err
-				}
-			}
-			return answered(end, nil)
+			return askReload(c, master.Request{Verb: "reload", Wait: c.Bool("wait")})
 		},
 	}
+}
+
+// askReload sends a request that is answered by a reload, and prints what the
+// server says of it.
+func askReload(c *cli.Context, req master.Request) error {
+	client, err := dial(c)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	each := printAnswer(c)
+	if c.Bool("json") {
+		each = nil // all of it is in the report
+	}
+	data, end, err := client.Do(req, reloadLimit, each)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") && data != nil {
+		var report master.ReloadReport
+		if err := json.Unmarshal(data, &report); err != nil {
+			return fmt.Errorf("the server's report: %w", err)
+		}
+		if err := printJSON(c.App.Writer, report); err != nil {
+			return err
+		}
+	}
+	return answered(end, nil)
 }
 
 // printAnswer prints progress, and what is wrong with a configuration where

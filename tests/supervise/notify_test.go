@@ -59,6 +59,11 @@ func TestNotify(t *testing.T) {
 	inFlight(s, 1)
 	s.Signal(syscall.SIGTERM)
 	m.says(from, "STOPPING", "1")
+	// Whatever TimeoutStopSec= is, the drain may take as long as configured.
+	patience, _ := m.await(from, "how long it may take", func(msg message) bool { return msg.fields["EXTEND_TIMEOUT_USEC"] != "" })
+	if usec, err := strconv.Atoi(patience.fields["EXTEND_TIMEOUT_USEC"]); err != nil || usec < 15_000_000 {
+		t.Errorf("%v with a drain.timeout of 15s: %v", patience, err)
+	}
 	request.finish()
 	if code := s.AwaitExit(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
