@@ -1,25 +1,18 @@
 package control_test
 
 import (
-	"bytes"
-	"encoding/hex"
-	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-
 	"srvctl/proto/control"
+	"srvctl/tests/codec"
 )
-
-var update = flag.Bool("update", false, "write the golden file")
 
 // samples has at least one message of every type: plain, empty and at the
 // edge of what is allowed.
@@ -52,37 +45,9 @@ var samples = []control.Message{
 	control.Left{},
 }
 
-func encode(t *testing.T, m control.Message) []byte {
-	t.Helper()
-	frame, err := control.Append(nil, m)
-	if err != nil {
-		t.Fatalf("Append(%#v): %v", m, err)
-	}
-	return frame
-}
+var tested = codec.Format[control.Message]{Append: control.Append, Decode: control.Decode, Samples: samples}
 
-func TestEveryMessageComesBackAsItWas(t *testing.T) {
-	for _, m := range samples {
-		before := []byte("before")
-		frame, err := control.Append(before, m)
-		if err != nil {
-			t.Errorf("Append(%#v): %v", m, err)
-			continue
-		}
-		frame, ok := bytes.CutPrefix(frame, before)
-		if !ok {
-			t.Errorf("Append(%#v) did not keep what was there", m)
-		}
-		got, err := control.Decode(frame)
-		if err != nil {
-			t.Errorf("Decode(Append(%#v)): %v", m, err)
-			continue
-		}
-		if diff := cmp.Diff(m, got); diff != "" {
-			t.Errorf("%s came back changed (-want +got):\n%s", m.Type(), diff)
-		}
-	}
-}
+func TestEveryMessageComesBackAsItWas(t *testing.T) { tested.ComeBack(t) }
 
 // The source is the list of all types: a frame that is added without a sample
 // here, or without a row in the table of kinds, is found.
@@ -133,28 +98,7 @@ func typesInSource(t *testing.T) []string {
 
 // Master and workers are one binary today. The golden file is here so that a
 // change of the format is a decision, made together with Version.
-func TestFramesOnTheWire(t *testing.T) {
-	var b strings.Builder
-	for _, m := range samples {
-		fmt.Fprintf(&b, "%s %+v\n", m.Type(), m)
-		for p := encode(t, m); len(p) > 0; p = p[min(32, len(p)):] {
-			fmt.Fprintf(&b, "    %s\n", hex.EncodeToString(p[:min(32, len(p))]))
-		}
-	}
-	const golden = "testdata/frames.golden"
-	if *update {
-		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), b.String()); diff != "" {
-		t.Errorf("frames changed; if that is meant, raise Version and run with -update (-want +got):\n%s", diff)
-	}
-}
+func TestFramesOnTheWire(t *testing.T) { tested.OnTheWire(t) }
 
 func TestDescriptorsThatTravel(t *testing.T) {
 	for _, c := range []struct {
@@ -178,7 +122,7 @@ func TestDescriptorsThatTravel(t *testing.T) {
 func TestLongTextIsCutBetweenCharacters(t *testing.T) {
 	for pad := range 3 { // so that the cut falls on each byte of a character
 		long := strings.Repeat("x", pad) + strings.Repeat("€", control.MaxText)
-		m, err := control.Decode(encode(t, control.Failed{Reason: long}))
+		m, err := control.Decode(tested.Encode(t, control.Failed{Reason: long}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,17 +130,5 @@ func TestLongTextIsCutBetweenCharacters(t *testing.T) {
 		if !strings.HasSuffix(got, " [cut]") || !utf8.ValidString(got) || len(got) > control.MaxText || len(got) < control.MaxText-3 {
 			t.Errorf("pad %d: reason has %d bytes and ends in %q, want at most %d ending in [cut]", pad, len(got), got[len(got)-12:], control.MaxText)
 		}
-	}
-}
-
-func TestDecodedMessageIsIndependentOfTheFrame(t *testing.T) {
-	frame := encode(t, control.Logs{Names: []string{"log", "access"}})
-	m, err := control.Decode(frame)
-	if err != nil {
-		t.Fatal(err)
-	}
-	clear(frame)
-	if diff := cmp.Diff(control.Logs{Names: []string{"log", "access"}}, m); diff != "" {
-		t.Errorf("message changed with the frame (-want +got):\n%s", diff)
 	}
 }

@@ -1,18 +1,8 @@
 // Package control is the wire format between the master and its workers: one
-// frame per message on a SOCK_SEQPACKET socket pair, which keeps boundaries
-// and order and carries descriptors beside the bytes.
-//
-// Numbers are little-endian. A frame is at most 64 KiB and begins with
-//
-//	 0         1         2                   4                             8
-//	+---------+---------+-------------------+-----------------------------+
-//	| version | type    | 0                 | length of the whole frame   |
-//	+---------+---------+-------------------+-----------------------------+
-//
-// The fields follow without gaps. A number is never negative; str is its
-// length in 2 bytes and so many bytes, list is its count in 2 bytes and so
-// many elements, time is nanoseconds, flag is a byte that is 0 or 1. The
-// descriptors that travel with a frame are in brackets. Master to worker:
+// frame per message on a SOCK_SEQPACKET socket pair, which carries descriptors
+// beside the bytes. What a frame and its fields look like, and what Decode
+// promises, is said in srvctl/proto/wire. The descriptors that travel with a
+// frame are in brackets. Master to worker:
 //
 //	              +--------+--------------+---------+-----------+------------+
 //	1  begin      | slot 4 | generation 4 | index 4 | workers 4 | instance   |  [configuration]
@@ -56,11 +46,6 @@
 //	69  degraded   | key       | text      |
 //	               +--- str ---+--- str ---+
 //	70  left       (no fields)
-//
-// Promises: Decode never panics, whatever it is given, bounds every count and
-// string before it takes memory for it, accepts exactly the frames that Append
-// makes (so a frame has one spelling), and says what is wrong with others by a
-// typed error. Decoded messages share no memory with the frame.
 //
 // A listener's sockets are those of the slots from first on. Of a sliced one
 // each belongs to the worker of its slot; of a shared one every worker accepts

@@ -1,6 +1,10 @@
 package control
 
-import "time"
+import (
+	"time"
+
+	"srvctl/proto/wire"
+)
 
 // Message is one frame's content. The types of this package are the only
 // ones, and they are used as values: control.Ready{...}, not &control.Ready.
@@ -165,61 +169,73 @@ func (Left) descriptors() int       { return 0 }
 // The fields of each frame, once for both directions: what is written and
 // what is read cannot drift apart. The order is the order on the wire.
 
-func (m *Begin) fields(c *coder) {
-	c.integer("slot", &m.Slot, MaxSlots-1)
-	c.integer("generation", &m.Generation, maxInt)
-	c.integer("index", &m.Index, maxInt)
-	c.integer("workers", &m.Workers, MaxSlots)
-	c.name("instance", &m.Instance)
+func (m *Begin) Fields(c *wire.Coder) {
+	c.Integer("slot", &m.Slot, MaxSlots-1)
+	c.Integer("generation", &m.Generation, wire.MaxInt)
+	c.Integer("index", &m.Index, wire.MaxInt)
+	c.Integer("workers", &m.Workers, MaxSlots)
+	c.String("instance", &m.Instance, MaxName)
 }
 
-func (m *Listener) fields(c *coder) {
-	c.integer("number", &m.Number, MaxListeners-1)
-	c.name("name", &m.Name)
-	c.name("address", &m.Address)
-	c.boolean("shared", &m.Shared)
-	c.integer("first", &m.First, MaxSlots-1)
-	c.integer("count", &m.Count, MaxDescriptors)
-	c.check("count", m.Count > 0, "is 0")
-	c.check("count", m.First+m.Count <= MaxSlots, "goes beyond the last slot")
+func (m *Listener) Fields(c *wire.Coder) {
+	c.Integer("number", &m.Number, MaxListeners-1)
+	c.String("name", &m.Name, MaxName)
+	c.String("address", &m.Address, MaxName)
+	c.Flag("shared", &m.Shared)
+	c.Integer("first", &m.First, MaxSlots-1)
+	c.Integer("count", &m.Count, MaxDescriptors)
+	c.Check("count", m.Count > 0, "is 0")
+	c.Check("count", m.First+m.Count <= MaxSlots, "goes beyond the last slot")
 }
 
-func (m *Logs) fields(c *coder)    { c.names("names", &m.Names, MaxDescriptors) }
-func (m *Prepare) fields(c *coder) {}
-func (m *Commit) fields(c *coder)  { c.slots("accept", &m.Accept) }
-func (m *Accept) fields(c *coder)  { c.slots("slots", &m.Slots) }
+func (m *Logs) Fields(c *wire.Coder)    { names(c, "names", &m.Names, MaxDescriptors) }
+func (m *Prepare) Fields(c *wire.Coder) {}
+func (m *Commit) Fields(c *wire.Coder)  { indexes(c, "accept", &m.Accept, MaxSlots) }
+func (m *Accept) Fields(c *wire.Coder)  { indexes(c, "slots", &m.Slots, MaxSlots) }
 
-func (m *Drain) fields(c *coder) {
-	c.duration("timeout", &m.Timeout)
-	c.duration("idle", &m.Idle)
-	c.duration("delay", &m.Delay)
-	c.name("why", &m.Why)
-	c.listeners("empty", &m.Empty)
+func (m *Drain) Fields(c *wire.Coder) {
+	c.Duration("timeout", &m.Timeout)
+	c.Duration("idle", &m.Idle)
+	c.Duration("delay", &m.Delay)
+	c.String("why", &m.Why, MaxName)
+	indexes(c, "empty", &m.Empty, MaxListeners)
 }
 
-func (m *Give) fields(c *coder) {
-	c.pairs("listeners", &m.Listeners)
-	c.check("listeners", len(m.Listeners) > 0, "are none")
+func (m *Give) Fields(c *wire.Coder) {
+	wire.List(c, "listeners", &m.Listeners, MaxListeners, func(p *Pair) {
+		c.Index("listeners", &p.Old, MaxListeners)
+		c.Index("listeners", &p.New, MaxListeners)
+	})
+	c.Check("listeners", len(m.Listeners) > 0, "are none")
 }
 
-func (m *Take) fields(c *coder) {
-	c.integer("slot", &m.Slot, MaxSlots-1)
-	c.integer("generation", &m.Generation, maxInt)
+func (m *Take) Fields(c *wire.Coder) {
+	c.Integer("slot", &m.Slot, MaxSlots-1)
+	c.Integer("generation", &m.Generation, wire.MaxInt)
 }
 
-func (m *Ready) fields(c *coder)   { c.bits("checksum", &m.Checksum) }
-func (m *Failed) fields(c *coder)  { c.text("reason", &m.Reason) }
-func (m *Serving) fields(c *coder) {}
+func (m *Ready) Fields(c *wire.Coder)   { c.Bits("checksum", &m.Checksum) }
+func (m *Failed) Fields(c *wire.Coder)  { c.Text("reason", &m.Reason, MaxText) }
+func (m *Serving) Fields(c *wire.Coder) {}
 
-func (m *Drained) fields(c *coder) {
-	c.integer("finished", &m.Finished, maxInt)
-	c.integer("moved", &m.Moved, maxInt)
-	c.integer("cut", &m.Cut, maxInt)
+func (m *Drained) Fields(c *wire.Coder) {
+	c.Integer("finished", &m.Finished, wire.MaxInt)
+	c.Integer("moved", &m.Moved, wire.MaxInt)
+	c.Integer("cut", &m.Cut, wire.MaxInt)
 }
 
-func (m *Left) fields(c *coder) {}
+func (m *Left) Fields(c *wire.Coder) {}
 
-func (m *Degraded) fields(c *coder) {
-	c.name("key", &m.Key)
-	c.text("text", &m.Text)
+func (m *Degraded) Fields(c *wire.Coder) {
+	c.String("key", &m.Key, MaxName)
+	c.Text("text", &m.Text, MaxText)
+}
+
+func names(c *wire.Coder, field string, v *[]string, limit int) {
+	wire.List(c, field, v, limit, func(s *string) { c.String(field, s, MaxName) })
+}
+
+// indexes moves a list of at most limit numbers that are below limit.
+func indexes(c *wire.Coder, field string, v *[]int, limit int) {
+	wire.List(c, field, v, limit, func(n *int) { c.Index(field, n, limit) })
 }

@@ -1,12 +1,12 @@
 package control_test
 
 import (
-	"bytes"
 	"errors"
 	"strings"
 	"testing"
 
 	"srvctl/proto/control"
+	"srvctl/proto/wire"
 )
 
 func TestAppendRefuses(t *testing.T) {
@@ -104,39 +104,22 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func TestDecodeErrorsHaveTypes(t *testing.T) {
-	var version *control.VersionError
+	var version *wire.VersionError
 	if _, err := control.Decode([]byte{1, 1, 0, 0, 8, 0, 0, 0}); !errors.As(err, &version) || version.Version != 1 {
 		t.Errorf("version 1: error %#v, want a VersionError", err)
 	}
-	var unknown *control.TypeError
+	var unknown *wire.TypeError
 	if _, err := control.Decode([]byte{control.Version, 99, 0, 0, 8, 0, 0, 0}); !errors.As(err, &unknown) || unknown.Type != 99 {
 		t.Errorf("type 99: error %#v, want a TypeError", err)
 	}
-	var size *control.SizeError
+	var size *wire.SizeError
 	if _, err := control.Decode(nil); !errors.As(err, &size) {
 		t.Errorf("no bytes: error %#v, want a SizeError", err)
 	}
-	var field *control.FieldError
+	var field *wire.FieldError
 	if _, err := control.Decode([]byte{control.Version, byte(control.TypeReady), 0, 0, 8, 0, 0, 0}); !errors.As(err, &field) || field.Field != "checksum" {
 		t.Errorf("ready without checksum: error %#v, want a FieldError", err)
 	}
 }
 
-func TestEveryPrefixOfAFrameIsRefused(t *testing.T) {
-	for _, m := range samples {
-		frame := encode(t, m)
-		for n := range frame {
-			if got, err := control.Decode(frame[:n:n]); err == nil {
-				t.Errorf("%s: the first %d of %d bytes decode to %#v", m.Type(), n, len(frame), got)
-			}
-			// A receiver's buffer that cut the frame would make the length right.
-			if n >= 8 {
-				short := bytes.Clone(frame[:n])
-				short[4], short[5] = byte(n), byte(n>>8)
-				if got, err := control.Decode(short); err == nil {
-					t.Errorf("%s: cut to %d of %d bytes it decodes to %#v", m.Type(), n, len(frame), got)
-				}
-			}
-		}
-	}
-}
+func TestEveryPartOfAFrameIsRefused(t *testing.T) { tested.RefuseParts(t) }

@@ -18,7 +18,9 @@ package arch
 const policy = `
 # Wire formats are pure codecs: bytes in, values out. No I/O, no clock, no log.
 proto/http1:
-proto/control:
+proto/wire:
+proto/control: proto/wire
+proto/handover: proto/wire
 not proto/...: os net net/... syscall io/fs log log/... golang.org/x/sys/...
 no-call proto/...: time.Now time.Since time.Until time.Sleep time.After time.AfterFunc time.NewTimer time.NewTicker time.Tick
 

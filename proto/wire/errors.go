@@ -1,48 +1,46 @@
-package control
+package wire
 
 import "fmt"
 
 // VersionError is returned by Decode when the frame is of another version.
 type VersionError struct {
-	Version uint8
+	Format          string
+	Version, Speaks uint8
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("control frame of version %d, this binary speaks version %d", e.Version, Version)
+	return fmt.Sprintf("%s frame of version %d, this binary speaks version %d", e.Format, e.Version, e.Speaks)
 }
 
 // TypeError is returned by Decode when the frame is of a type that this
 // version does not have.
 type TypeError struct {
-	Type Type
+	Format string
+	Type   uint8
 }
 
 func (e *TypeError) Error() string {
-	return fmt.Sprintf("control frame of unknown type %d", uint8(e.Type))
+	return fmt.Sprintf("%s frame of unknown type %d", e.Format, e.Type)
 }
 
 // SizeError is returned when a frame is shorter than its header or longer
 // than MaxFrame.
 type SizeError struct {
-	Type Type // 0 from Decode
-	Size int
+	Frame string // its type; from Decode the format
+	Size  int
 }
 
 func (e *SizeError) Error() string {
-	what := "control frame"
-	if e.Type != 0 {
-		what = e.Type.String() + " frame"
-	}
-	return fmt.Sprintf("%s of %d bytes, want %d to %d", what, e.Size, headerLen, MaxFrame)
+	return fmt.Sprintf("%s frame of %d bytes, want %d to %d", e.Frame, e.Size, headerLen, MaxFrame)
 }
 
 // FieldError is returned when a field of a frame cannot be written or read.
 type FieldError struct {
-	Type    Type
+	Frame   string // its type
 	Field   string
 	Problem string
 }
 
 func (e *FieldError) Error() string {
-	return fmt.Sprintf("%s frame: %s %s", e.Type, e.Field, e.Problem)
+	return fmt.Sprintf("%s frame: %s %s", e.Frame, e.Field, e.Problem)
 }
