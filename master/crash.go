@@ -46,12 +46,12 @@ func (e ended) apply(m *master, now time.Time) {
 // account adds what a worker finished and cut while it drained to what is
 // known of its generation and of the end of the server.
 func (m *master) account(s *slot, w *worker) {
-	s.gen.finished, s.gen.cut = s.gen.finished+w.finished, s.gen.cut+w.cut
+	s.gen.finished, s.gen.moved, s.gen.cut = s.gen.finished+w.finished, s.gen.moved+w.moved, s.gen.cut+w.cut
 	if m.phase == phaseStopping {
 		m.stop.finished, m.stop.cut = m.stop.finished+w.finished, m.stop.cut+w.cut
 	}
 	for _, op := range s.gen.waiting {
-		op.report.drained(w.proc.pid(), w.finished, w.cut)
+		op.report.drained(w)
 	}
 }
 
@@ -112,6 +112,7 @@ func (m *master) vacate(now time.Time, s *slot, reason, text string, served time
 		m.count(func() { m.registry.Restarted(or(reason, metrics.RestartCrash)) })
 		m.log.Warn("worker is restarted", "slot", s.number, "in", pause.String(), "restarts", s.restarts)
 		m.rebalance(now)
+		m.reconnect(now)
 		m.rollOn(now)
 	default:
 		s.set(now, slotVacant)

@@ -41,9 +41,6 @@ type process interface {
 	// signal does nothing when the process has been reaped: its number may be
 	// another's by then.
 	signal(syscall.Signal) error
-	// noCore keeps it from leaving its memory, which may hold secrets, on the
-	// disk when it aborts.
-	noCore()
 	// gone is closed when the process has been reaped.
 	gone() <-chan struct{}
 	// status is how it ended, valid once gone is closed.

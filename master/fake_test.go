@@ -63,8 +63,6 @@ func (w *fakeWorker) signal(sig syscall.Signal) error {
 	return nil
 }
 
-func (w *fakeWorker) noCore() {}
-
 // die ends the process.
 func (w *fakeWorker) die(status syscall.WaitStatus) {
 	w.mu.Lock()

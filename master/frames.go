@@ -186,6 +186,7 @@ func (m *master) heardServing(now time.Time, s *slot) {
 // a reload, or the workers of generations before that had to stay when nobody
 // of this one could serve.
 func (m *master) takeOver(now time.Time, s *slot) {
+	m.reconnect(now)
 	switch {
 	case m.rolling():
 		m.rollOn(now)
@@ -201,9 +202,18 @@ func (m *master) heardDrained(now time.Time, s *slot, msg control.Drained) {
 	if s.state == slotDraining {
 		s.deadline = now.Add(exitGrace)
 	}
-	w.finished, w.cut = msg.Finished, msg.Cut
-	m.log.Info("worker drained", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "finished", msg.Finished, "cut", msg.Cut)
-	m.tell(s.gen, fmt.Sprintf("slot %d: drained, %s finished, %d cut", s.number, plural(msg.Finished, "connection"), msg.Cut))
+	w.finished, w.moved, w.cut = msg.Finished, msg.Moved, msg.Cut
+	m.log.Info("worker drained", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "finished", msg.Finished, "moved", msg.Moved, "cut", msg.Cut)
+	m.tell(s.gen, fmt.Sprintf("slot %d: drained, %s", s.number, outcome(msg.Finished, msg.Moved, msg.Cut)))
+}
+
+// outcome says what became of the connections of workers that drained.
+func outcome(finished, moved, cut int) string {
+	text := plural(finished, "connection") + " finished"
+	if moved > 0 {
+		text += fmt.Sprintf(", %d moved", moved)
+	}
+	return text + fmt.Sprintf(", %d cut", cut)
 }
 
 // maxDegraded bounds what one worker may report: beyond it a report is logged

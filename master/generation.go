@@ -24,11 +24,13 @@ type generation struct {
 	slots     []*slot
 	notes     []string // what is not as configured as long as it serves
 
-	finished, cut int          // connections of its workers that have drained
-	killed        int          // workers that did not end in time
-	crashed       int          // workers that ended by themselves while they drained
-	evicted       bool         // told to end at once, for the sake of a later one
-	waiting       []*operation // who wants to know of its end
+	finished int // connections that ended while its workers drained
+	moved    int // those that workers of later generations serve now
+	cut      int
+	killed   int          // workers that did not end in time
+	crashed  int          // workers that ended by themselves while they drained
+	evicted  bool         // told to end at once, for the sake of a later one
+	waiting  []*operation // who wants to know of its end
 }
 
 // newGeneration returns a generation with vacant slots.

@@ -155,7 +155,6 @@ func (m *master) aborting() bool {
 func (m *master) abortHung(now time.Time, s *slot, f *evidence) {
 	w := s.worker
 	w.tail.keepAll()
-	w.proc.noCore()
 	m.condemnBy(now, s, syscall.SIGABRT, metrics.RestartHang,
 		fmt.Sprintf("hung: no heartbeat for %v: %v", w.pulse.silent.Round(100*time.Millisecond), f))
 }

@@ -183,7 +183,7 @@ func (m *master) tick(now time.Time) {
 			m.expire(now, s)
 		}
 	}
-	if m.rolling() && !now.Before(m.reload.deadline) {
+	if m.rolling() && (m.reload.walked || !now.Before(m.reload.deadline)) {
 		m.rollOn(now)
 	}
 	if !m.pulseAt.IsZero() && !now.Before(m.pulseAt) {

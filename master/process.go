@@ -84,9 +84,12 @@ func (p *child) signal(sig syscall.Signal) error {
 	return nil
 }
 
+// noCore keeps the process from leaving its memory, which may hold secrets, on
+// the disk when it aborts. A limit of 1 byte, since 0 does not keep the kernel
+// from handing the memory to a program (core(5)).
 func (p *child) noCore() {
 	const rlimitCore = 4
-	var none syscall.Rlimit
+	none := syscall.Rlimit{Cur: 1, Max: 1}
 	p.table.mu.Lock()
 	defer p.table.mu.Unlock()
 	if p.table.alive[p.id] == p {
@@ -223,7 +226,9 @@ var workerVariables = []string{"GODEBUG", "GOGC", "GOMEMLIMIT", "GOTRACEBACK", "
 // secrets that the configuration refers to; a worker gets them, where it needs
 // them, with the configuration.
 func workerEnviron() []string {
-	environ := []string{"GOMAXPROCS=" + strconv.Itoa(workerProcs)}
+	// crash, because a worker is told to abort when its loop hangs, and only
+	// then its dump always has the loop's stack. A later setting wins.
+	environ := []string{"GOMAXPROCS=" + strconv.Itoa(workerProcs), "GOTRACEBACK=crash"}
 	for _, name := range workerVariables {
 		if value, ok := os.LookupEnv(name); ok {
 			environ = append(environ, name+"="+value)

@@ -33,7 +33,8 @@ type ReloadedWorker struct {
 	ReadyMS        int64  `json:"ready_ms"`
 	OldPID         int    `json:"old_pid"`
 	OldConnections int64  `json:"old_connections"` // when it began to drain
-	Finished       int    `json:"finished"`        // of those, with --wait
+	Moved          int    `json:"moved"`           // of those, that a new worker serves
+	Finished       int    `json:"finished"`        // the same, with --wait
 	Cut            int    `json:"cut"`
 	Error          string `json:"error,omitempty"` // why the new worker does not serve yet
 }
@@ -105,9 +106,20 @@ func (r *reload) changed(came, left *slot) {
 	r.tell(fmt.Sprintf("slot %d: %s", line.Slot, strings.Join(parts, "; ")))
 }
 
+// moved returns how many connections have changed the worker.
+func (r *ReloadReport) moved() (n int) {
+	for i := range r.Workers {
+		n += r.Workers[i].Moved
+	}
+	return n
+}
+
 // summary is the last line for people.
 func (r *reload) summary(m *master) string {
 	text := fmt.Sprintf("generation %d serves: %s, %dms", m.gen.number, plural(len(m.gen.slots), "worker"), r.report.TookMS)
+	if n := r.report.moved(); n > 0 {
+		text += fmt.Sprintf(", %s moved", plural(n, "connection"))
+	}
 	if len(r.report.Changes) > 0 {
 		text += "; changed: " + strings.Join(r.report.Changes, ", ")
 	}
@@ -115,10 +127,10 @@ func (r *reload) summary(m *master) string {
 }
 
 // drained notes what became of the connections of an old worker.
-func (r *ReloadReport) drained(pid, finished, cut int) {
+func (r *ReloadReport) drained(w *worker) {
 	for i := range r.Workers {
-		if r.Workers[i].OldPID == pid {
-			r.Workers[i].Finished, r.Workers[i].Cut = finished, cut
+		if line := &r.Workers[i]; line.OldPID == w.proc.pid() {
+			line.Finished, line.Moved, line.Cut = w.finished, w.moved, w.cut
 		}
 	}
 }

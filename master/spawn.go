@@ -66,6 +66,7 @@ func (sp *spawner) spawn(b birth) (_ *worker, err error) {
 	if err != nil {
 		return nil, errors.Join(err)
 	}
+	p.noCore()
 	w := &worker{
 		id: b.id, proc: p, link: conn, tail: newTail(), cell: cell, unmap: unmap,
 		readc: make(chan struct{}), degraded: make(map[string]string),

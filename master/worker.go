@@ -1,6 +1,7 @@
 package master
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"syscall"
@@ -51,6 +52,8 @@ type worker struct {
 	failure  string            // why it could not serve, in its own words
 	verdict  string            // why it was signalled, "" when it was not
 	reason   string            // label of the restart counter, "" = from its exit
+	heir     *worker           // who takes its connections while it drains, nil for nobody
+	moved    int               // connections that another took while it drained
 	finished int               // connections that ended by themselves while it drained
 	cut      int               // connections it had to close
 	degraded map[string]string // what it cannot do as configured, by key
@@ -174,6 +177,10 @@ func (m *master) read(w *worker) {
 	buf := make([]byte, control.MaxFrame)
 	for {
 		n, fds, err := w.link.Recv(buf)
+		if errors.Is(err, syscall.ECONNRESET) {
+			// It ended with frames unread. What it said before comes after this.
+			n, fds, err = w.link.Recv(buf)
+		}
 		for _, fd := range fds {
 			syscall.Close(fd) // no worker has anything to hand over yet
 		}
