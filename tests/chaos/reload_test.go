@@ -15,6 +15,9 @@ func (r *run) next() setup {
 	return setup{workers: 1 + r.rng.IntN(4), version: r.setup.version + 1}
 }
 
+// short is how many clients of the load have short connections.
+const short = 4
+
 // reload puts another good configuration into force, and no client notices.
 func (r *run) reload() {
 	r.Helper()
@@ -42,6 +45,10 @@ func (r *run) reload() {
 	for _, w := range done.Workers {
 		if w.Cut > 0 {
 			r.Errorf("%s: %d connections of slot %d were cut, all of them were busy", what, w.Cut, w.Slot)
+		}
+		// Short ones may have ended between the count and the order to drain.
+		if args != nil && w.Finished+short < w.OldConnections {
+			r.Errorf("%s: %d connections of slot %d finished, it began to drain with %d", what, w.Finished, w.Slot, w.OldConnections)
 		}
 	}
 	r.calm(what)

@@ -35,13 +35,28 @@ func (r *run) failEveryStart(fault, said string) {
 		r.Errorf("%s: %d other workers serve, want %d", what, len(others), r.setup.workers-1)
 	}
 	if r.setup.workers > 1 {
-		r.load.awaitAnswers(r, 200)
+		r.neighboursAccept(what)
 	}
 	r.s.Fault("")
 	r.backAfterPause(what, w.Slot)
 	r.pausesDouble(what, r.s.Stderr()[log:], w.Slot)
 	r.calm(what)
 	r.onlyBy(what, mine...)
+}
+
+// neighboursAccept wants that new connections are answered at once while a slot
+// has no worker. Of so many, some come to its socket.
+func (r *run) neighboursAccept(what string) {
+	r.Helper()
+	const connections = 40
+	allowed := stretch(500 * time.Millisecond)
+	began := time.Now()
+	for range connections {
+		r.wantVersion(what)
+	}
+	if took := time.Since(began); took > allowed {
+		r.Errorf("%s: %d new connections took %v, want %v (on this machine now %v)", what, connections, took, 500*time.Millisecond, allowed)
+	}
 }
 
 // backAfterPause waits for a slot for as long as its pause still is.
