@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"syscall"
+	"time"
 
 	"srvctl/conf"
 	"srvctl/shared/metrics"
@@ -27,6 +29,7 @@ type setting struct {
 	own       []*sock.Set     // copies of their sockets, whose options may be changed
 	given     [][]int         // by listener: sockets that this process was started with
 	admin     string          // address of the admin pages as configured
+	patience  time.Duration   // how long to wait for an address that is taken
 	daemonLog string          // takes the place of standard output and error
 }
 
@@ -101,7 +104,7 @@ func (d *draft) bind(has setting) error {
 		if i < len(has.given) && len(has.given[i]) > 0 {
 			set, err = sock.Adopt(specOf(l), has.given[i], len(d.gen.slots))
 		} else {
-			set, err = sock.BindBeside(specOf(l), len(d.gen.slots), has.own)
+			set, err = bindPatiently(specOf(l), len(d.gen.slots), has)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("listener %s: %w", l.Name, err))
@@ -113,6 +116,20 @@ func (d *draft) bind(has setting) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// bindPatiently binds a listener. Where the setting says so it waits for an
+// address that is taken to become free, for which there is no signal.
+func bindPatiently(spec sock.Spec, slots int, has setting) (*sock.Set, error) {
+	const pause = 10 * time.Millisecond
+	end := time.Now().Add(has.patience)
+	for {
+		set, err := sock.BindBeside(spec, slots, has.own)
+		if err == nil || !errors.Is(err, syscall.EADDRINUSE) || time.Until(end) < pause {
+			return set, err
+		}
+		<-time.After(pause)
+	}
 }
 
 // seal puts the configuration where workers can read it and nobody can change

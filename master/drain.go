@@ -52,12 +52,11 @@ func (m *master) drainSlot(now time.Time, s *slot, order control.Drain) bool {
 	return false
 }
 
-// hasten gives a worker that drains less time. idle 0 closes what is idle at
-// once.
-func (m *master) hasten(now time.Time, s *slot, limit, idle time.Duration) {
-	end := now.Add(limit + drainGrace)
+// hasten gives a worker that drains less time.
+func (m *master) hasten(now time.Time, s *slot, order control.Drain) {
+	end := now.Add(order.Timeout + drainGrace)
 	if s.deadline.IsZero() || end.Before(s.deadline) {
 		s.deadline = end
 	}
-	m.send(now, s, control.Drain{Timeout: limit, Idle: idle, Why: control.WhyReload})
+	m.send(now, s, order)
 }

@@ -3,6 +3,7 @@ package master
 import (
 	"os"
 	"syscall"
+	"time"
 
 	"srvctl/conf"
 	"srvctl/shared/sock"
@@ -24,6 +25,10 @@ type env struct {
 	rollback func(set *sock.Set)
 	// listen makes a slot's socket of a listener take connections.
 	listen func(set *sock.Set, slot int) error
+	// refuse lets no connection begin any more, settle waits for those that are
+	// beginning. settle runs beside the loop.
+	refuse func(set *sock.Set) error
+	settle func(limit time.Duration, sets ...*sock.Set) (halfOpen int, err error)
 	// leave gives up this process's copies of a listener's sockets.
 	leave func(set *sock.Set)
 	// close ends a listener that is not configured any more.

@@ -153,8 +153,13 @@ func (w *fakeWorker) signalled() []syscall.Signal {
 
 // obey does what a good worker does.
 func obey(w *fakeWorker) {
+	var begin <-chan time.Time // of the drain; a later order may move it forward
 	for {
 		select {
+		case <-begin:
+			w.says <- control.Left{}
+			w.says <- control.Drained{Finished: 3, Cut: 1}
+			w.die(exitZero)
 		case msg := <-w.orders:
 			switch m := msg.(type) {
 			case control.Prepare:
@@ -162,10 +167,7 @@ func obey(w *fakeWorker) {
 			case control.Commit:
 				w.says <- control.Serving{}
 			case control.Drain:
-				pass(m.Delay)
-				w.says <- control.Left{}
-				w.says <- control.Drained{Finished: 3, Cut: 1}
-				w.die(exitZero)
+				begin = time.After(m.Delay)
 			}
 		case <-w.gonec:
 			return
@@ -180,6 +182,7 @@ type fakeHost struct {
 	behave   func(*fakeWorker) // what a worker does
 	spawnErr func(birth) error // why one cannot be started
 	left     bool              // the master has given up its sockets
+	refused  int               // sockets that take no connection any more
 	closed   []string          // addresses that it has closed
 	listened map[int]bool      // slots whose sockets listen
 	listen   func(slot int) error
@@ -222,6 +225,13 @@ func (h *fakeHost) change(f func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f()
+}
+
+// doors says what the master did with its sockets.
+func (h *fakeHost) doors() (left bool, refused int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.left, h.refused
 }
 
 // started returns the workers of a slot, in the order of their starts.
@@ -302,6 +312,8 @@ func newTestServer(t *testing.T, c *conf.Config) *testServer {
 			return s.prepareErr
 		},
 		commit:   func(*sock.Set) string { return "" },
+		refuse:   func(*sock.Set) error { s.host.change(func() { s.host.refused++ }); return nil },
+		settle:   func(time.Duration, ...*sock.Set) (int, error) { return 0, nil },
 		rollback: func(*sock.Set) {},
 		close:    func(set *sock.Set) { s.host.change(func() { s.host.closed = append(s.host.closed, set.Spec.Address) }) },
 		listen: func(_ *sock.Set, slot int) error {

@@ -159,6 +159,7 @@ func (m *master) arm(timer *time.Timer) {
 	if m.rolling() {
 		sooner(m.reload.deadline)
 	}
+	sooner(m.stop.closeAt)
 	sooner(m.pingAt)
 	sooner(m.pulseAt)
 	if next.IsZero() {
@@ -182,6 +183,9 @@ func (m *master) tick(now time.Time) {
 		if !s.deadline.IsZero() && !now.Before(s.deadline) {
 			m.expire(now, s)
 		}
+	}
+	if at := m.stop.closeAt; !at.IsZero() && !now.Before(at) {
+		m.closeDoors(now)
 	}
 	if m.rolling() && (m.reload.walked || !now.Before(m.reload.deadline)) {
 		m.rollOn(now)

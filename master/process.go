@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -39,17 +40,78 @@ const selfImage = "/proc/self/exe"
 // start runs this program's own image once more. The new process gets the
 // given descriptors as 0, 1, 2 ... and no others.
 func (c *children) start(argv, environ []string, files []uintptr, attr *syscall.SysProcAttr) (*child, error) {
+	return c.startImage(selfImage, argv, environ, files, attr)
+}
+
+// startImage is start for another program.
+func (c *children) startImage(image string, argv, environ []string, files []uintptr, attr *syscall.SysProcAttr) (*child, error) {
+	// A child has the signal mask of the thread that forks, see blockSignals.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	unblockSignals()
 	// The lock covers the fork, so that the reaper cannot meet a child that is
 	// not in the table yet.
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	pid, err := syscall.ForkExec(selfImage, argv, &syscall.ProcAttr{Env: environ, Files: files, Sys: attr})
+	pid, err := syscall.ForkExec(image, argv, &syscall.ProcAttr{Env: environ, Files: files, Sys: attr})
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w%s", selfImage, err, forkHint(err))
+		return nil, fmt.Errorf("start %s: %w%s", image, err, forkHint(err))
 	}
+	return c.addLocked(pid), nil
+}
+
+func (c *children) addLocked(pid int) *child {
 	p := &child{table: c, id: pid, gonec: make(chan struct{})}
 	c.alive[pid] = p
-	return p, nil
+	return p
+}
+
+// adopt takes in a child that this process had before it became this program.
+func (c *children) adopt(pid int) *child {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.addLocked(pid)
+}
+
+// become makes this process another program, which has the same children. It
+// returns only when that was not possible.
+func become(image string, argv, environ []string) error {
+	return fmt.Errorf("execute %s: %w", image, syscall.Exec(image, argv, environ))
+}
+
+// heededSignals are those that startSignals asks for.
+var heededSignals = []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2}
+
+// blockSignals keeps signals from being delivered until the next program in
+// this process asks for them: without it they would end it. The mask of the
+// thread that executes that program becomes the one of all its threads.
+func blockSignals() {
+	runtime.LockOSThread() // for good: this thread executes the next program
+	set := signalSet()
+	if _, _, errno := syscall.AllThreadsSyscall6(syscall.SYS_RT_SIGPROCMASK, sigBlock, uintptr(unsafe.Pointer(&set)), 0, 8, 0, 0); errno != 0 {
+		// A program with C code, such as one with the race detector, cannot do
+		// that for all threads: there a signal of the last moment is lost.
+		syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigBlock, uintptr(unsafe.Pointer(&set)), 0, 8, 0, 0)
+	}
+}
+
+// unblockSignals undoes that for this thread.
+func unblockSignals() {
+	set := signalSet()
+	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigUnblock, uintptr(unsafe.Pointer(&set)), 0, 8, 0, 0)
+}
+
+// how of rt_sigprocmask(2).
+const (
+	sigBlock   = 0
+	sigUnblock = 1
+)
+
+func signalSet() (set uint64) {
+	for _, sig := range heededSignals {
+		set |= 1 << (uint(sig) - 1)
+	}
+	return set
 }
 
 func forkHint(err error) string {

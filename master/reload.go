@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"srvctl/conf"
+	"srvctl/proto/control"
 )
 
 // reloadStage is how far a reload has come. Only reload.set changes it.
@@ -71,6 +72,7 @@ type reload struct {
 	draft    *draft    // from loading to the barrier
 	scaled   scaling   // in force from the barrier on
 	turn     int       // of the slots, while it rolls
+	settling bool      // what is not configured any more takes no connections
 	walked   bool      // every slot has had its turn
 	moving   time.Time // until then the answer waits for connections that move
 	failed   error     // why it is undone
@@ -272,7 +274,7 @@ func (m *master) evict(now time.Time, g *generation, most int) {
 	for _, s := range g.slots {
 		m.retire(now, s) // where it had to go on serving
 		if s.state == slotDraining {
-			m.hasten(now, s, evictGrace, 0)
+			m.hasten(now, s, control.Drain{Timeout: evictGrace, Why: control.WhyReload})
 		}
 	}
 	m.log.Warn("old generation is ended: too many drain", "generation", g.number, "limit", most)

@@ -81,6 +81,9 @@ func (m *master) rollOn(now time.Time) {
 			return
 		}
 		if m.gen.serving() {
+			if !m.goneSettled() {
+				return
+			}
 			m.retireSlot(now, r.turn)
 		}
 	}
@@ -102,6 +105,21 @@ func (m *master) rollOn(now time.Time) {
 			m.gen.number, or(m.gen.slots[0].lastExit, "see the log"))
 		m.endReload(now)
 	}
+}
+
+// goneSettled reports whether the listeners that are not configured any more
+// can be closed. That begins once a new worker serves: an address that took the
+// place of an overlapping one listens by then.
+func (m *master) goneSettled() bool {
+	r := m.reload
+	if len(m.gone) > 0 && !r.settling {
+		r.settling = true
+		m.giveUp(m.gone, func(m *master, now time.Time) {
+			m.closeGone()
+			m.rollOn(now)
+		})
+	}
+	return len(m.gone) == 0
 }
 
 // leaveLimit is how long the old workers may take to leave the sockets before

@@ -126,12 +126,20 @@ func prepare(o Options, given []inherited, r *resources) (*master, *claim, error
 		return nil, nil, err
 	}
 	r.hold(func() { closeAll([]int{m.hostFD}) })
-	if err := m.first(cfg, given, r); err != nil {
+	has := setting{daemonLog: m.daemonLog}
+	if claim.killed {
+		has.patience = orphansLeave
+	}
+	if err := m.first(cfg, has, given, r); err != nil {
 		return nil, nil, err
 	}
 	r.hold(m.startSignals())
 	return m, claim, m.provide(r)
 }
+
+// orphansLeave is how long the workers of a master that was killed may take to
+// leave its addresses: they do it when they are next scheduled.
+const orphansLeave = 3 * time.Second
 
 // newMaster returns the state of a server that has taken nothing yet.
 func newMaster(o Options) *master {
@@ -147,6 +155,7 @@ func newMaster(o Options) *master {
 	}
 	m.env = env{
 		draft: m.draft, prepare: (*sock.Set).Prepare, commit: (*sock.Set).Commit, rollback: (*sock.Set).Rollback,
+		refuse: (*sock.Set).Refuse, settle: sock.Settle,
 		listen: (*sock.Set).Listen, leave: (*sock.Set).Leave, close: (*sock.Set).Close, examine: examine, open: openLog,
 	}
 	return m
@@ -171,8 +180,7 @@ func (m *master) share() error {
 
 // first makes the first generation, from the sockets that this process was
 // started with and those it binds.
-func (m *master) first(cfg *conf.Config, given []inherited, r *resources) error {
-	has := setting{daemonLog: m.daemonLog}
+func (m *master) first(cfg *conf.Config, has setting, given []inherited, r *resources) error {
 	specs := make([]sock.Spec, len(cfg.Listeners))
 	for i := range cfg.Listeners {
 		specs[i] = specOf(&cfg.Listeners[i])

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"srvctl/conf"
 	"srvctl/shared/sock"
@@ -112,7 +113,14 @@ type claim struct {
 	paths  Paths
 	lock   *os.File
 	socket *net.UnixListener
+	// killed says that the server before did not clean up: its workers, which
+	// notice that by themselves, may still be about to leave its addresses.
+	killed bool
 }
+
+// dyingMaster is how long the lock of a master that was killed is waited for:
+// the kernel takes some milliseconds to give it up.
+const dyingMaster = 2 * time.Second
 
 // stake claims the paths for this process. What a dead server left behind is
 // replaced.
@@ -122,7 +130,7 @@ func stake(p Paths) (*claim, error) {
 			return nil, err
 		}
 	}
-	lock, err := sock.Lock(p.Lock)
+	lock, err := sock.LockWait(p.Lock, dyingMaster)
 	if errors.Is(err, sock.ErrLocked) {
 		// The pid file may not be written yet; the lock's own note is older.
 		return nil, &RunningError{PID: max(readPID(p.PID), readPID(p.Lock)), Paths: p}
@@ -130,7 +138,7 @@ func stake(p Paths) (*claim, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the pid file: %w: choose another pid_file", err)
 	}
-	c := &claim{paths: p, lock: lock}
+	c := &claim{paths: p, lock: lock, killed: readPID(p.PID) != 0}
 	if c.socket, err = listenSocket(p); err == nil {
 		err = writePID(p.PID)
 	}

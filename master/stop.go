@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"srvctl/proto/control"
+	"srvctl/shared/sock"
 )
 
 // errStopped ends a start that the operator did not wait for.
@@ -15,7 +16,9 @@ var errStopped = errors.New("stopped before it was ready")
 // stopping is what is known of the end of the server. It belongs to the loop.
 type stopping struct {
 	began         time.Time
-	hard          bool // at once: nothing more is waited for
+	limit         time.Duration // of the drain
+	closeAt       time.Time     // when the listeners are given up; zero: that has begun
+	hard          bool          // at once: nothing more is waited for
 	asked         []*operation
 	finished, cut int // connections
 	killed        int // workers that did not end in time
@@ -64,29 +67,63 @@ func (m *master) drainTimeout(e stopRequest) time.Duration {
 }
 
 // drain makes every worker finish what is in flight and end. Readiness is
-// false from here on: the master's own by the phase, the one that sites show
-// because workers keep the delay themselves.
+// false from here on; after drain.delay, in which whoever reads that can turn
+// elsewhere, the listeners are given up, and then the workers drain.
 func (m *master) drain(now time.Time, e stopRequest) {
 	m.setPhase(phaseStopping)
-	m.stop.began = now
-	m.service.stopping("draining")
-	m.leaveListeners() // first, so that the last to hold a socket is a worker, which empties its queue
 	cfg := m.gen.config
-	limit := m.drainTimeout(e)
-	m.service.extend(cfg.Drain.Delay + limit + drainGrace + exitGrace)
+	st := &m.stop
+	st.began, st.limit = now, m.drainTimeout(e)
+	m.service.stopping("draining")
+	m.service.extend(cfg.Drain.Delay + settleLimit + st.limit + drainGrace + exitGrace)
+	switch {
+	case e.hard:
+		m.leaveListeners()
+		m.harden(now)
+		m.settle()
+	case cfg.Drain.Delay > 0:
+		// The workers' own readiness, which sites may show, turns false too.
+		// Their delay is longer: the order to leave ends it.
+		for s := range m.slots() {
+			if s.state.accepting() {
+				m.drainSlot(now, s, m.finalOrder(s, cfg.Drain.Delay+2*settleLimit))
+			}
+		}
+		st.closeAt = now.Add(cfg.Drain.Delay)
+	default:
+		m.closeDoors(now)
+	}
+}
+
+// closeDoors begins to give up the listeners.
+func (m *master) closeDoors(time.Time) {
+	m.stop.closeAt = time.Time{}
+	var sets []*sock.Set
+	for _, l := range m.gen.listeners {
+		sets = append(sets, l.set)
+	}
+	m.giveUp(append(sets, m.gone...), (*master).leave)
+}
+
+// leave lets the workers drain, once no connection begins any more. This
+// process gives its sockets up first, so that the last to hold one is a worker,
+// which empties its queue.
+func (m *master) leave(now time.Time) {
+	m.leaveListeners()
 	for s := range m.slots() {
-		order := control.Drain{Timeout: limit, Idle: cfg.Drain.Idle, Delay: cfg.Drain.Delay, Why: control.WhyStop, Empty: s.gen.all()}
-		switch {
-		case s.state == slotDraining: // since a reload
-			m.hasten(now, s, cfg.Drain.Delay+limit, cfg.Drain.Idle)
-		default:
-			m.drainSlot(now, s, order)
+		if s.state == slotDraining { // since a reload, or for drain.delay
+			m.hasten(now, s, m.finalOrder(s, 0))
+		} else {
+			m.drainSlot(now, s, m.finalOrder(s, 0))
 		}
 	}
-	if e.hard {
-		m.harden(now)
-	}
 	m.settle()
+}
+
+// finalOrder is the drain of a worker at the end of the server: nobody comes
+// after it.
+func (m *master) finalOrder(s *slot, delay time.Duration) control.Drain {
+	return control.Drain{Timeout: m.stop.limit, Idle: m.gen.config.Drain.Idle, Delay: delay, Why: control.WhyStop, Empty: s.gen.all()}
 }
 
 // harden ends every worker now. SIGTERM lets it write its logs.

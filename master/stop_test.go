@@ -24,11 +24,20 @@ func TestStop(t *testing.T) {
 		if r := s.public.Load(); r.Ready || r.State != "stopping" {
 			t.Errorf("readiness = %+v during the delay, want not ready", r)
 		}
-		want := control.Drain{Timeout: 30 * time.Second, Idle: 10 * time.Second, Delay: 3 * time.Second, Why: "stop", Empty: []int{0}}
+		want := control.Drain{Timeout: 30 * time.Second, Idle: 10 * time.Second, Delay: 3*time.Second + 2*settleLimit, Why: "stop", Empty: []int{0}}
 		if got := heard[control.Drain](s.worker(1)); len(got) != 1 || !reflect.DeepEqual(got[0], want) {
 			t.Errorf("drain = %+v, want %+v", got, want)
 		}
-		if !s.host.left {
+		if left, refused := s.host.doors(); left || refused != 0 {
+			t.Error("listeners were given up before drain.delay was over")
+		}
+		pass(3 * time.Second)
+		synctest.Wait()
+		want.Delay = 0
+		if got := heard[control.Drain](s.worker(1)); len(got) != 2 || !reflect.DeepEqual(got[1], want) {
+			t.Errorf("drain = %+v, want %+v", got, want)
+		}
+		if left, refused := s.host.doors(); !left || refused != 1 {
 			t.Error("the master keeps the sockets: clients would connect and hang")
 		}
 		if err := s.end(); err != nil {
