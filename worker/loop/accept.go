@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"fmt"
 	"net/netip"
 	"unsafe"
 
@@ -34,14 +33,10 @@ const pause = 100_000_000
 
 // Listener is a listening descriptor that this loop accepts from.
 type Listener struct {
-	l      *Loop
+	descriptor
 	a      Accepter
-	fd     int
 	number int
 	burst  int
-	events uint32
-	gen    uint32
-	active bool // registered with epoll
 	paused bool // to be registered again after a moment
 	short  bool // the Accepter was told so, and not yet that it is over
 }
@@ -50,7 +45,8 @@ type Listener struct {
 // caller's. number is given back with each connection. shared says that other
 // processes accept from it too.
 func (l *Loop) Listen(fd, number int, shared bool, a Accepter) (*Listener, error) {
-	n := &Listener{l: l, a: a, fd: fd, number: number, burst: burst, events: unix.EPOLLIN}
+	n := &Listener{descriptor: descriptor{l: l, fd: fd, events: unix.EPOLLIN}, a: a, number: number, burst: burst}
+	n.ready = n.accept
 	if shared {
 		n.burst = burstShared
 		n.events |= unix.EPOLLEXCLUSIVE
@@ -58,28 +54,11 @@ func (l *Loop) Listen(fd, number int, shared bool, a Accepter) (*Listener, error
 	return n, n.register()
 }
 
-func (n *Listener) register() error {
-	s := n.l.claim(n.fd)
-	s.lst = n
-	n.gen = s.gen
-	ev := unix.EpollEvent{Events: n.events, Fd: int32(n.fd), Pad: int32(s.gen)}
-	if err := unix.EpollCtl(n.l.epfd, unix.EPOLL_CTL_ADD, n.fd, &ev); err != nil {
-		*s = slot{gen: s.gen}
-		return fmt.Errorf("epoll_ctl add listener: %w", err)
-	}
-	n.active = true
-	return nil
-}
-
 // Remove stops accepting from the listener: it leaves epoll, the descriptor
 // stays open and the caller's.
 func (n *Listener) Remove() {
 	n.paused = false
-	if n.active {
-		n.active = false
-		_ = unix.EpollCtl(n.l.epfd, unix.EPOLL_CTL_DEL, n.fd, nil)
-		n.l.table[n.fd] = slot{gen: n.gen + 1<<31}
-	}
+	n.remove()
 }
 
 // Drain accepts what waits in the queue of fd, to the last connection or until
@@ -88,7 +67,7 @@ func (l *Loop) Drain(fd, number int, a Accepter, limit int) {
 	if on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || on == 0 {
 		return // bound, but not listening yet: it has no queue
 	}
-	n := &Listener{l: l, a: a, fd: fd, number: number}
+	n := &Listener{descriptor: descriptor{l: l, fd: fd}, a: a, number: number}
 	for ; limit > 0 && n.one(); limit-- {
 	}
 }
@@ -111,7 +90,7 @@ func (n *Listener) one() bool {
 			n.short = false
 			n.a.Short(nil, nil, n.number)
 		}
-		n.a.Accepted(n.l.socket(fd, &sa), n.number)
+		n.a.Accepted(n.l.socket(fd, address(&sa)), n.number)
 		return true
 	case unix.EINTR, unix.ECONNABORTED, unix.EPERM, unix.EPROTO:
 		return true // this connection is gone, the next may be fine
@@ -141,7 +120,7 @@ func (n *Listener) shortage(errno unix.Errno) bool {
 			return false
 		}
 		if e == 0 {
-			refused = l.socket(fd, &sa)
+			refused = l.socket(fd, address(&sa))
 		}
 	}
 	n.short = true
@@ -168,7 +147,16 @@ func (n *Listener) resume() (again int64) {
 	return 0
 }
 
-func (l *Loop) socket(fd int, sa *unix.RawSockaddrAny) *Socket {
+// Adopt makes a connection of fd, which is connected, does not block and
+// becomes the loop's. Another process may hold the connection, too, for as long
+// as it likes. Its owner sets its events and registers it with Watch.
+func (l *Loop) Adopt(fd int, peer netip.Addr) *Socket {
+	s := l.socket(fd, peer)
+	s.common = true
+	return s
+}
+
+func (l *Loop) socket(fd int, peer netip.Addr) *Socket {
 	var s *Socket
 	if k := len(l.free); k > 0 {
 		s = l.free[k-1]
@@ -180,7 +168,7 @@ func (l *Loop) socket(fd int, sa *unix.RawSockaddrAny) *Socket {
 	}
 	c := l.claim(fd)
 	c.sock = s
-	s.fd, s.gen, s.peer = int32(fd), c.gen, address(sa)
+	s.fd, s.gen, s.peer = int32(fd), c.gen, peer
 	l.nsocks++
 	return s
 }

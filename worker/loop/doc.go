@@ -16,7 +16,8 @@
 //     know how long it kept the others waiting.
 //   - A listener is taken out of epoll before anything closes it. The
 //     registration belongs to the open file description, which other processes
-//     share, and would keep firing as a ghost.
+//     share, and would keep firing as a ghost. So is a connection that came from
+//     another process, or goes to one.
 //
 // Two properties of the Go runtime shape it. A raw system call does not tell
 // the scheduler, so it is used only for calls that cannot block for more than a

@@ -35,7 +35,7 @@ type Loop struct {
 // slot is what a descriptor number means now.
 type slot struct {
 	sock *Socket
-	lst  *Listener
+	side *descriptor
 	gen  uint32
 }
 
@@ -211,8 +211,8 @@ func (l *Loop) dispatch(e *unix.EpollEvent) {
 	}
 	if s.sock != nil {
 		s.sock.dispatch(e.Events)
-	} else if s.lst != nil {
-		s.lst.accept()
+	} else if s.side != nil {
+		s.side.ready()
 	}
 }
 

@@ -23,8 +23,8 @@ type Events interface {
 	Hangup()
 }
 
-// Socket is one accepted connection. It implements a transport for plain
-// bytes. All of it belongs to the loop's goroutine.
+// Socket is one connection. It implements a transport for plain bytes.
+// All of it belongs to the loop's goroutine.
 type Socket struct {
 	l      *Loop
 	ev     Events
@@ -34,6 +34,7 @@ type Socket struct {
 	gen    uint32
 	mask   uint32 // registered with epoll; 0 before registration
 	queued bool
+	common bool // other processes may hold the connection, too
 }
 
 // Peer is the address of the other end, unmapped; invalid for unix sockets.
@@ -149,19 +150,49 @@ func (s *Socket) CloseWrite() { _ = unix.Shutdown(int(s.fd), unix.SHUT_WR) }
 
 // Abort closes so that the peer sees a reset: what was sent is not whole.
 func (s *Socket) Abort() {
+	if s.common {
+		disconnect(int(s.fd))
+	}
 	_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	s.Close()
 }
 
 // Close closes the connection. The socket must not be used afterwards. The
-// kernel takes the descriptor out of epoll, since nobody else holds it.
+// kernel takes the descriptor out of epoll, unless somebody else holds the
+// connection: then it would not even end.
 func (s *Socket) Close() {
+	fd := int(s.fd)
+	if s.common {
+		s.leave()
+		_ = unix.Shutdown(fd, unix.SHUT_RDWR)
+	}
+	s.forget()
+	closeRaw(fd)
+}
+
+// Detach takes the connection out of the loop and returns its descriptor,
+// which is the caller's from now on. The socket must not be used afterwards.
+func (s *Socket) Detach() (fd int) {
+	fd = int(s.fd)
+	s.leave()
+	s.forget()
+	return fd
+}
+
+// leave takes the descriptor out of epoll.
+func (s *Socket) leave() {
+	if s.mask != 0 {
+		_ = unix.EpollCtl(s.l.epfd, unix.EPOLL_CTL_DEL, int(s.fd), nil)
+	}
+}
+
+// forget makes the descriptor's number mean nothing here.
+func (s *Socket) forget() {
 	l := s.l
 	l.table[s.fd] = slot{gen: l.table[s.fd].gen + 1<<31}
-	closeRaw(int(s.fd))
 	l.wheel.unlink(&s.timer)
 	l.nsocks--
-	s.ev, s.mask = nil, 0
+	s.ev, s.mask, s.common = nil, 0, false
 	s.fd = -1
 	if s.queued {
 		// Still in the queue: it must not be handed out again before the

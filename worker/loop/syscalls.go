@@ -54,6 +54,15 @@ func accept4(fd int, sa *unix.RawSockaddrAny) (int, unix.Errno) {
 	return int(n), errno
 }
 
+// disconnect resets a connection, whoever else holds it. One that cannot be
+// reset, as of a unix socket, ends in both directions.
+func disconnect(fd int) {
+	var sa unix.RawSockaddr // AF_UNSPEC
+	if _, _, errno := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa)), unsafe.Sizeof(sa)); errno != 0 {
+		_ = unix.Shutdown(fd, unix.SHUT_RDWR)
+	}
+}
+
 func closeRaw(fd int) {
 	// Linux frees the descriptor whatever close answers.
 	_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
