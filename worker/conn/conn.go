@@ -78,7 +78,9 @@ type client struct {
 	loaded   bool // it is there now, whatever the file says
 	retry    bool // to be tried again in a moment
 	doubt    bool // the file has changed, or is just growing
+	stays    bool // another process did not take it
 	requests int32
+	place    int32 // in Server.movable, from 1; 0: not there
 	since    int64 // the start of the silence, of the head or of the lingering
 }
 
@@ -105,7 +107,7 @@ func (s *Server) Accept(t Transport, peer netip.Addr, listener int) *Conn {
 	c.t, c.Peer, c.Listener = t, peer, listener
 	c.since = s.Now
 	s.Idle++
-	t.SetDeadline(s.Now + s.silence())
+	t.SetDeadline(s.Now + c.silence())
 	return c
 }
 

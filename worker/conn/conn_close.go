@@ -99,6 +99,7 @@ func (c *Conn) end(reset bool) {
 		c.t.Close()
 	}
 	c.t = nil
+	c.withdraw()
 	c.srv.Observer.Closed(c)
 	if x := c.x; x != nil {
 		c.x = nil

@@ -7,8 +7,9 @@ import (
 
 // Drain of a Server makes every response from now on the last of its
 // connection, but for those with a further whole request behind them in what
-// has been read. The owner then calls Drain of each connection. It may do so
-// again after it has shortened Limits.DrainIdle.
+// has been read, and but for connections that can be moved, see Moves. The
+// owner then calls Drain of each connection. It may do so again after it has
+// shortened Limits.DrainIdle or changed what can be moved.
 func (s *Server) Drain() { s.draining = true }
 
 // Draining reports whether Drain was called.
@@ -16,18 +17,23 @@ func (s *Server) Draining() bool { return s.draining }
 
 // Drain ends the connection when it can be done without loss: an idle one when
 // it has been silent for the quiet window, the others with their last response.
+// One that can be moved is not ended.
 func (c *Conn) Drain() {
 	switch c.state {
 	case Idle:
-		c.t.SetDeadline(max(c.srv.Now, c.since+c.srv.silence()))
+		c.t.SetDeadline(max(c.srv.Now, c.since+c.silence()))
+		c.offer()
+	case Head:
+		c.offer()
 	case Lingering:
 		c.t.SetDeadline(min(c.srv.Now+drainLinger, c.since+lingerSilence))
 	}
 }
 
-// silence is how long a connection may be idle.
-func (s *Server) silence() int64 {
-	if s.draining {
+// silence is how long the connection may be idle.
+func (c *Conn) silence() int64 {
+	s := c.srv
+	if s.draining && c.drains() {
 		return min(s.Limits.KeepAlive, s.Limits.DrainIdle)
 	}
 	return s.Limits.KeepAlive

@@ -8,8 +8,14 @@ import (
 )
 
 // Start waits for a first request. To look for it at once does not pay: of new
-// connections 19 in 20 have not sent it yet when they are accepted.
-func (c *Conn) Start() { c.watch() }
+// connections 19 in 20 have not sent it yet when they are accepted. What came
+// with one that was resumed has its turn soon.
+func (c *Conn) Start() {
+	c.watch()
+	if c.state == Idle && len(c.in) > 0 {
+		c.t.Requeue()
+	}
+}
 
 // Readable is called when bytes, the end of the stream or an error wait.
 func (c *Conn) Readable() {
@@ -125,6 +131,9 @@ func (c *Conn) afterRequests(rest []byte, served int) {
 		c.setState(Head)
 	}
 	c.finish()
+	if s.draining {
+		c.offer()
+	}
 }
 
 func (c *Conn) becomeIdle() {
@@ -134,7 +143,10 @@ func (c *Conn) becomeIdle() {
 	}
 	c.finish()
 	c.since = s.Now
-	c.t.SetDeadline(s.Now + s.silence())
+	c.t.SetDeadline(s.Now + c.silence())
+	if s.draining {
+		c.offer()
+	}
 }
 
 // pauseForOthers ends the turn of a connection that has had its share.

@@ -31,7 +31,7 @@ func (c *Conn) serveOne(x *serve.Exchange, rest []byte) (used int, whole bool) {
 		c.body != bodyNone && c.body != bodyUnread {
 		return used, false
 	}
-	if s.draining && !c.follows(x, rest[used:]) {
+	if s.draining && c.drains() && !c.follows(x, rest[used:]) {
 		c.last = true
 	}
 	var body []byte

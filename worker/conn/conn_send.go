@@ -100,7 +100,7 @@ const inlineBody = 8 << 10
 // beginResponse renders the answer of x into c.out and c.rest.
 func (c *Conn) beginResponse(x *serve.Exchange) {
 	c.began = true
-	if c.srv.draining && !c.follows(x, c.in) {
+	if c.srv.draining && c.drains() && !c.follows(x, c.in) {
 		c.last = true
 	}
 	if c.out == nil {

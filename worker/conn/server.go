@@ -79,6 +79,9 @@ type Server struct {
 	// on a request or the part of one, waiting for one, waiting for their
 	// reader or lingering.
 	Inflight, Idle, Writing int64
+	// Moves says of each listener, by number, whether its connections can be
+	// moved to another process while draining. See NextToMove.
+	Moves []bool
 	// Stalled is when the loop last came back after it had stood still for
 	// long: a stopped process, a machine without time for it. How fast clients
 	// were until then says nothing about them. The owner sets it.
@@ -86,6 +89,8 @@ type Server struct {
 
 	date     [http1.DateLen]byte
 	draining bool
+	movable  []*Conn // that wait to be moved; nil: not any more
+	moved    int     // how many of movable are behind us
 	in       []byte
 	out      []byte
 	pull     []byte // what a source reads into
