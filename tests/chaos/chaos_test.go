@@ -91,7 +91,10 @@ func (r *run) finish() {
 	if old.descriptors > fresh.descriptors {
 		r.Errorf("the master had %d descriptors, a new one has %d", old.descriptors, fresh.descriptors)
 	}
-	const more = 32 << 20
+	more := int64(32 << 20)
+	if harness.Race() {
+		more *= 4
+	}
 	if old.memory > fresh.memory+more {
 		r.Errorf("the master had %d bytes in memory, a new one has %d", old.memory, fresh.memory)
 	}
