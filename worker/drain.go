@@ -18,9 +18,11 @@ type draining struct {
 	idle     int64 // the silence after which an idle connection is closed
 	empty    []int // listeners that nobody else serves
 	finished int
+	moved    int // served by another process now
 	cut      int
 	left     bool // the listeners have been left
 	cutting  bool // what ends now is counted by who ends it
+	last     bool // nothing is waited for any more
 	over     bool
 }
 
@@ -113,16 +115,22 @@ func (w *worker) cutRest() {
 	w.leave()
 	d.cutting = true
 	w.loop.Each(func(ev loop.Events) {
-		if c, ok := ev.(*conn.Conn); ok && c.Cut() {
-			d.cut++
-		} else {
-			d.finished++
-		}
+		c, ok := ev.(*conn.Conn)
+		d.count(ok && c.Cut())
 	})
 	if d.cut > 0 {
 		w.log.Warn("connections cut", "cut", d.cut)
 	}
 	w.finishWhenEmpty()
+}
+
+// count counts a connection that was cut, or ended just in time.
+func (d *draining) count(cut bool) {
+	if cut {
+		d.cut++
+	} else {
+		d.finished++
+	}
 }
 
 // terminate ends the process now, but not without what is in its buffers. What
@@ -132,18 +140,23 @@ func (w *worker) terminate() {
 		w.notReady = true
 		w.drain = &draining{idle: 0}
 	}
-	w.drain.empty = nil
+	w.drain.empty, w.drain.last = nil, true
 	w.cutRest()
 }
 
-// finishWhenEmpty ends the process when the last connection has gone.
+// finishWhenEmpty ends the process when the last connection has gone. Those of
+// which nobody knows whether another process has them are waited for: they are
+// not for us to read, nor to close if it does not.
 func (w *worker) finishWhenEmpty() {
 	d := w.drain
-	if d == nil || !d.left || d.over || w.loop.Sockets() > 0 {
+	if d == nil || !d.left || d.over || w.loop.Sockets() > 0 || w.unconfirmed > 0 && !d.last {
 		return
 	}
+	if w.unconfirmed > 0 {
+		w.log.Warn("connections were sent to a successor that has not answered", "connections", w.unconfirmed)
+	}
 	d.over = true
-	if err := w.tell(control.Drained{Finished: d.finished, Cut: d.cut}); err != nil {
+	if err := w.tell(control.Drained{Finished: d.finished, Moved: d.moved, Cut: d.cut}); err != nil {
 		w.log.Debug("master not told of the end", "err", err)
 	}
 	w.loop.Stop()

@@ -218,6 +218,9 @@ func (w *worker) woken(now int64) {
 
 // turn is the last thing in every turn: what was counted becomes visible.
 func (w *worker) turn() {
+	if w.giver != nil {
+		w.giver.pump()
+	}
 	s := w.srv
 	if s.Received > 0 {
 		w.cell.Received(int(s.Received))

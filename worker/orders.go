@@ -138,6 +138,10 @@ func (w *worker) obey(m control.Message, fds []int) {
 		w.takeLogs(m, fds)
 	case control.Drain:
 		w.beginDrain(m)
+	case control.Give:
+		err = w.giveTo(m, fds[0])
+	case control.Take:
+		err = w.takeFrom(m, fds[0])
 	case control.Listener:
 		err = w.takeListener(m, fds)
 	default:

@@ -38,17 +38,42 @@ type hand struct {
 	dir    string
 	conf   *conf.Config
 	link   *sock.Conn
+	team   *team
+	index  int // in the team's table
 	cell   *metrics.Cell
 	cmd    *exec.Cmd
 	saidc  chan control.Message // what it says, closed with the link
 	endedc chan error
 }
 
+// team is what the workers of one host count together.
+type team struct {
+	fd    int
+	host  *limit.Host
+	hands int
+}
+
+func newTeam(t testing.TB) *team {
+	t.Helper()
+	fd, mem, err := sock.Memfd("host", limit.Size())
+	must(t, err)
+	t.Cleanup(func() {
+		unix.Close(fd)
+		sock.Unmap(mem)
+	})
+	return &team{fd: fd, host: limit.Open(mem)}
+}
+
 // hire starts a worker and brings it to Ready. ports are the listeners of the
 // configuration, in order.
 func hire(t testing.TB, text string, slot int, ports ...*port) *hand {
 	t.Helper()
-	h := &hand{t: t, dir: t.TempDir(), saidc: make(chan control.Message, 100), endedc: make(chan error, 1)}
+	return newTeam(t).hire(t, text, slot, ports...)
+}
+
+func (team *team) hire(t testing.TB, text string, slot int, ports ...*port) *hand {
+	t.Helper()
+	h := &hand{t: t, team: team, index: team.hands, dir: t.TempDir(), saidc: make(chan control.Message, 100), endedc: make(chan error, 1)}
 	file := filepath.Join(h.dir, "srvctl.yaml")
 	must(t, os.WriteFile(file, []byte(text), 0o644))
 	c, problems := conf.Load(conf.Options{File: file})
@@ -60,8 +85,9 @@ func hire(t testing.TB, text string, slot int, ports ...*port) *hand {
 	must(t, err)
 	sealed, err := sock.Sealed("config", data)
 	must(t, err)
+	team.hands++
 	h.start()
-	h.send(control.Begin{Slot: slot, Generation: 1, Workers: c.Workers, Instance: "test"}, sealed)
+	h.send(control.Begin{Slot: slot, Index: h.index, Generation: 1 + h.index, Workers: c.Workers, Instance: "test"}, sealed)
 	unix.Close(sealed)
 	for i, p := range ports {
 		h.listener(i, p)
@@ -88,7 +114,7 @@ func (h *hand) start() {
 	cell, mem, err := sock.Memfd("cell", layout.Size())
 	must(t, err)
 	h.cell = metrics.NewCell(mem, layout)
-	host, _, err := sock.Memfd("host", limit.Size())
+	host, err := unix.FcntlInt(uintptr(h.team.fd), unix.F_DUPFD_CLOEXEC, 0)
 	must(t, err)
 	ours, theirs, err := sock.Pair()
 	must(t, err)

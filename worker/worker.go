@@ -42,7 +42,11 @@ type worker struct {
 	serving  bool  // Commit has come
 	notReady bool
 	drain    *draining
-	short    bool // accepting pauses for lack of descriptors
+	giver    *giver // to whom connections go when this process drains
+	received []byte // frames of links to other workers
+	// unconfirmed is how many connections are on their way to others.
+	unconfirmed int
+	short       bool // accepting pauses for lack of descriptors
 }
 
 const poolDepth = 1024
