@@ -19,6 +19,9 @@ const exitGrace = 5 * time.Second
 // or end already.
 func (m *master) retire(now time.Time, s *slot) bool {
 	cfg := s.gen.config
+	if s.state.accepting() {
+		m.connect(now, s)
+	}
 	return m.drainSlot(now, s, control.Drain{
 		Timeout: cfg.Drain.Timeout, Idle: cfg.Drain.Idle, Why: control.WhyReload, Empty: m.goneFrom(s.gen),
 	})

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"srvctl/conf"
+	"srvctl/shared/metrics"
 )
 
 // Results of a reload, the labels of srvctl_reloads_total.
 const (
-	reloadOK     = "ok"
-	reloadFailed = "failed"
+	reloadOK     = metrics.ReloadSucceeded
+	reloadFailed = metrics.ReloadFailed
 )
 
 // ReloadReport is what `srvctl reload --json` prints.

@@ -9,8 +9,8 @@ import (
 // Labels of the master's own counters, there from the start with value 0 so
 // that the first event shows as an increase. Others may be used too.
 const (
-	ReloadSucceeded = "success"
-	ReloadFailed    = "failure"
+	ReloadSucceeded = "ok"
+	ReloadFailed    = "failed"
 
 	RestartCrash = "crash" // it ended by itself
 	RestartHang  = "hang"  // its heartbeat stopped and the master ended it
