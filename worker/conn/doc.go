@@ -17,6 +17,8 @@
 //   - Draining answers every request that has been read whole, and says
 //     Connection: close with the last of them only. Nothing more is read of a
 //     connection than the rest of one request and what comes with it.
+//   - A connection that can be moved to another process is not told to close
+//     while draining, and is served until it moves.
 //   - No deadline ends a connection whose client has sent what was waited for,
 //     also when the process stood still and could not read it in time.
 //   - Back-pressure: while a response waits for its reader, no further request

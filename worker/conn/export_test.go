@@ -61,7 +61,7 @@ func (c *Conn) Check(queued bool) error {
 	case Idle:
 		ok = c.x == nil && c.out == nil && c.job == nil && (c.in == nil || queued) && !c.noread && !c.nowrite
 	case Head:
-		ok = c.x != nil && len(c.in) > 0 && c.out == nil && c.job == nil && !c.noread && !c.nowrite
+		ok = len(c.in) > 0 && c.out == nil && c.job == nil && !c.noread && !c.nowrite
 	case Lingering:
 		ok = c.x == nil && c.in == nil && c.out == nil && c.job == nil && !c.noread && !c.nowrite
 	case Busy:
