@@ -72,6 +72,6 @@ func (m *master) reconnect(now time.Time) {
 	}
 }
 
-// lives reports whether the worker is still the one of its slot and may take
-// connections.
-func (w *worker) lives() bool { return w.home.worker == w && w.home.state.accepting() }
+// lives reports whether the worker has not been reaped. One that drains itself
+// still takes, or refuses in words.
+func (w *worker) lives() bool { return w.home.worker == w }
