@@ -41,12 +41,28 @@ func (m *master) serveAdmin(address string) (*admin, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin.address: %w", err)
 	}
+	a := &admin{addr: set.Bound, set: set}
+	m.servePages(a, l)
+	return a, nil
+}
+
+// openAdmin serves the pages at a socket that is there.
+func (m *master) openAdmin(a *admin) error {
+	l, err := listenOn(a.set)
+	if err != nil {
+		return err
+	}
+	m.servePages(a, l)
+	return nil
+}
+
+func (m *master) servePages(a *admin, l net.Listener) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.registry.Handler())
 	mux.HandleFunc("GET /healthz", m.pageHealth)
 	mux.HandleFunc("GET /readyz", m.pageReady)
 	mux.HandleFunc("GET /status", m.pageStatus)
-	a := &admin{addr: set.Bound, set: set, server: &http.Server{
+	a.server = &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: adminHeaderTime,
 		ReadTimeout:       adminTime,
@@ -54,9 +70,8 @@ func (m *master) serveAdmin(address string) (*admin, error) {
 		IdleTimeout:       adminIdle,
 		MaxHeaderBytes:    adminHeaderBytes,
 		ErrorLog:          log.New(io.Discard, "", 0), // what clients do wrong is not the operator's concern
-	}}
+	}
 	go a.server.Serve(&boundedListener{Listener: l, places: make(chan struct{}, maxAdmin)}) // ends with close
-	return a, nil
 }
 
 // listenAdmin binds as every listener does, for the sake of its explanations.
@@ -95,8 +110,16 @@ func (a *admin) address() string {
 	return a.addr
 }
 
-// close ends the server: pages under way get a moment.
+// close ends the server.
 func (a *admin) close() {
+	a.pause()
+	if a.set != nil {
+		a.set.Close()
+	}
+}
+
+// pause ends the pages, which get a moment, and leaves the socket open.
+func (a *admin) pause() {
 	if a.server == nil {
 		return
 	}
@@ -105,7 +128,6 @@ func (a *admin) close() {
 	if a.server.Shutdown(ctx) != nil {
 		a.server.Close()
 	}
-	a.set.Close()
 }
 
 // pageHealth says whether the master lives: whether its loop answers.

@@ -21,8 +21,7 @@
 //   - A worker whose loop stops is found by its heartbeat, looked at, and
 //     continued, left alone or replaced, as its state says (hang.go).
 //
-// It does not upgrade in this version: signals and requests for that are
-// refused in words and change nothing.
+// It can be replaced by another version of its program: see "The upgrade".
 //
 // # Invariants
 //
@@ -56,6 +55,24 @@
 // before. The states of a slot and their exits are in state.go, the stages of a
 // reload in reload.go.
 //
+// # The upgrade
+//
+// The next program is the file at the path this server was started from. It
+// first rehearses as a child (Rehearse): it reads a copy of the state, and the
+// configuration by its own rules, and says whether it could go on. Then this
+// process stops to read from its workers, operators and signals, writes the
+// state into a sealed memfd and executes the next program in place: the same
+// pid, the same children, the same sockets, whose descriptors stay open.
+//
+// The next program (Resume) builds the server from the state and takes nothing
+// from the system before its commit point. Until there every failure, panics
+// too, executes the program before once more, which goes on from the same
+// state. It tells the operator who asked, and reloads, so that the workers
+// follow. Requests of other operators that came meanwhile are answered by it,
+// and signals, which are blocked in between, are heeded by it. What a program
+// breaks by exiting before its commit point cannot be helped: the server ends,
+// and its workers finish what they have.
+//
 // # The operators' socket
 //
 // A unix socket of mode 0600, open to the user of the master and to root. Both
@@ -68,6 +85,7 @@
 //	{"verb":"reload"}                    puts the changed configuration into force
 //	{"verb":"reload","wait":true}          and waits until the old workers have drained
 //	{"verb":"scale","workers":4}         the same with another number of workers
+//	{"verb":"upgrade"}                   replaces the running program
 //	{"verb":"stop"}                      drains and ends the server
 //	{"verb":"stop","timeout":"5s"}         with another drain.timeout
 //	{"verb":"stop","now":true}             without draining

@@ -35,6 +35,12 @@ type env struct {
 	close func(set *sock.Set)
 	// examine says what the system knows of a process. It reads files.
 	examine func(pid int) evidence
+	// rehearse asks the program at a path whether it could go on from a state.
+	// It may take seconds; what it returns is open.
+	rehearse func(path string, user *credential, s *saved, stopc <-chan struct{}) (image int, version string, err error)
+	// leap becomes the program of the upgrade. It does not return, unless it
+	// has failed the upgrade.
+	leap func(m *master)
 	// open opens a log file for appending.
 	open func(path string) (*os.File, error)
 }

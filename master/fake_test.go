@@ -276,6 +276,8 @@ type testServer struct {
 
 	load       func() (*conf.Config, conf.Problems) // what a reload finds
 	draftErr   error                                // why nothing can be taken for it
+	rehearse   func() (version string, err error)   // what the next program says
+	leapt      chan struct{}                        // closed when the server would become it
 	prepareErr error                                // why its listeners cannot be prepared
 }
 
@@ -331,6 +333,13 @@ func newTestServer(t *testing.T, c *conf.Config) *testServer {
 		open:    openLog,
 		examine: func(pid int) evidence { return s.host.examine(pid) },
 	}
+	s.leapt = make(chan struct{})
+	s.rehearse = func() (string, error) { return "", errors.New("no other program") }
+	m.env.rehearse = func(_ string, _ *credential, _ *saved, stopc <-chan struct{}) (int, string, error) {
+		version, err := s.rehearse()
+		return -1, version, err
+	}
+	m.env.leap = func(*master) { close(s.leapt) }
 	for i := range c.Listeners {
 		m.gen.listeners = append(m.gen.listeners, &listener{number: i, name: c.Listeners[i].Name, set: fakeSet(&c.Listeners[i], c.Workers)})
 	}

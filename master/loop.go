@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"srvctl/shared/limit"
@@ -38,6 +39,13 @@ type master struct {
 	// daemonLog takes the place of standard output and error where there are
 	// none.
 	daemonLog string
+	path      string // where the next program is found
+
+	claim       *claim
+	operators   *operators
+	children    *children
+	stopReaper  func()
+	hushSignals func() []syscall.Signal // ends the goroutine that posts signals, returns those it has left
 
 	events chan event
 	donec  chan struct{}  // closed when the loop has ended
@@ -52,6 +60,8 @@ type master struct {
 	old     []*generation // that drain, the oldest first
 	reload  *reload       // under way, nil without one
 	again   wanted        // the reload after that
+	upgrade *upgrade      // under way, nil without one
+	resumed *resumed      // not nil until the loop runs in a program that has taken over
 	last    *LastReload
 	scaled  scaling
 	gone    []*sock.Set              // not configured any more, see closeGone
@@ -119,8 +129,12 @@ func (m *master) run() error {
 	}()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	m.began = time.Now()
-	m.start(m.began, m.gen.slots[0])
+	if m.resumed != nil {
+		m.resume(time.Now())
+	} else {
+		m.began = time.Now()
+		m.start(m.began, m.gen.slots[0])
+	}
 	for m.phase != phaseGone {
 		m.publish()
 		m.arm(timer)

@@ -74,6 +74,19 @@ func newService() *service {
 	return s
 }
 
+// environ adds what newService has removed, for the next program in this
+// process.
+func (s *service) environ(list []string) []string {
+	if s.name == "" {
+		return list
+	}
+	list = append(list, "NOTIFY_SOCKET="+s.name)
+	if s.interval > 0 {
+		list = append(list, "WATCHDOG_USEC="+strconv.FormatInt(2*s.interval.Microseconds(), 10), "WATCHDOG_PID="+strconv.Itoa(os.Getpid()))
+	}
+	return list
+}
+
 // deliver sends what is in the queue until close.
 func (s *service) deliver(queue <-chan notice) {
 	defer close(s.donec)

@@ -102,16 +102,34 @@ type operators struct {
 	mu     sync.Mutex
 	conns  map[*operatorConn]bool
 	closed bool
+	paused bool          // for an upgrade: see pause
+	deaf   bool          // accept has ended because of that
+	restc  chan struct{} // holds one: somebody has come to rest
 }
 
+// operatorConn is one connection. What is below the line is guarded by
+// operators.mu.
 type operatorConn struct {
 	*net.UnixConn
-	waits bool // for the end of the server; guarded by operators.mu
+	r    *bufio.Reader
+	line []byte // that is being answered, or half of the next
+
+	// ---
+	waits  bool       // for the end of the server
+	op     *operation // whose lines are written
+	served bool       // nobody reads from it any more
+}
+
+// newOperatorConn returns a connection from which something may have been read
+// already.
+func newOperatorConn(conn *net.UnixConn, read []byte) *operatorConn {
+	return &operatorConn{UnixConn: conn, r: bufio.NewReaderSize(before(read, conn), maxRequest)}
 }
 
 // serveOperators serves the socket of a claim until close.
 func (m *master) serveOperators(c *claim) *operators {
-	o := &operators{m: m, l: c.socket, conns: make(map[*operatorConn]bool)}
+	o := &operators{m: m, l: c.socket, conns: make(map[*operatorConn]bool), restc: make(chan struct{}, 1)}
+	m.claim, m.operators = c, o
 	go o.accept() // ends with the socket
 	return o
 }
@@ -151,7 +169,7 @@ func (o *operators) end(asked []*operation, text string) {
 func (o *operators) accept() {
 	for {
 		conn, err := o.l.AcceptUnix()
-		if errors.Is(err, net.ErrClosed) {
+		if errors.Is(err, net.ErrClosed) || err != nil && o.stopsAccepting() {
 			return
 		}
 		if err != nil { // out of descriptors: the next one may do better
@@ -163,7 +181,7 @@ func (o *operators) accept() {
 				return
 			}
 		}
-		c := &operatorConn{UnixConn: conn}
+		c := newOperatorConn(conn, nil)
 		if why := o.admit(c); why != "" {
 			c.write(endAnswer(1, why, ""))
 			c.Close()
@@ -217,10 +235,9 @@ func (c *operatorConn) write(a Answer) error {
 // serve answers requests until the operator closes the connection.
 func (o *operators) serve(c *operatorConn) {
 	defer o.forget(c)
-	r := bufio.NewReaderSize(c, maxRequest)
-	for {
-		c.SetReadDeadline(time.Now().Add(requestTime))
-		line, err := r.ReadSlice('\n')
+	for o.arm(c) {
+		line, err := c.r.ReadSlice('\n')
+		c.line = bytes.Clone(line)
 		if errors.Is(err, bufio.ErrBufferFull) {
 			c.write(endAnswer(1, fmt.Sprintf("a request has at most %d bytes", maxRequest), ""))
 			return
@@ -231,6 +248,7 @@ func (o *operators) serve(c *operatorConn) {
 		if o.answer(c, line) != nil {
 			return
 		}
+		c.line = nil
 	}
 }
 
@@ -240,6 +258,11 @@ func (o *operators) forget(c *operatorConn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if c.waits {
+		return
+	}
+	if o.paused {
+		c.served = true
+		o.rested()
 		return
 	}
 	delete(o.conns, c)

@@ -52,7 +52,7 @@ func TestOperators(t *testing.T) {
 	if err != nil || end.Code() != 0 || json.Unmarshal(data, &st) != nil || len(st.Workers) != 2 || !st.Ready || st.Socket != p.Socket {
 		t.Errorf("status = %s, %+v, %v", data, end, err)
 	}
-	for verb, want := range map[string]string{"upgrade": "upgrade is not yet in this version", "fly": `unknown verb "fly"`} {
+	for verb, want := range map[string]string{"upgrade": "upgrade: no other program", "fly": `unknown verb "fly"`} {
 		if _, end, err := c.Do(Request{Verb: verb}, time.Minute, nil); err != nil || end.Code() != 1 || !strings.Contains(end.Error, want) {
 			t.Errorf("%s = %+v, %v", verb, end, err)
 		}

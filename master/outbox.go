@@ -32,6 +32,15 @@ func (m *master) send(now time.Time, s *slot, msg control.Message, fds ...int) {
 	if s.state == slotDying {
 		return
 	}
+	if w.foreign {
+		if msg.Type() == control.TypeDrain { // the one order that can be given without words
+			w.left = true
+			if err := w.proc.signal(syscall.SIGTERM); err != nil {
+				m.unsent(s, err)
+			}
+		}
+		return
+	}
 	frame, err := control.Append(nil, msg)
 	if err != nil {
 		m.condemn(now, s, "control", fmt.Sprintf("cannot be told %v: %v", msg.Type(), err))

@@ -116,7 +116,7 @@ func (e reloadRequest) apply(m *master, now time.Time) {
 		if e.asker != nil {
 			e.asker.op.finish(endAnswer(1, "reload: the server stops: nothing was changed", ""))
 		}
-	case m.phase == phaseStarting || m.reload != nil:
+	case m.phase == phaseStarting || m.reload != nil || m.upgrading():
 		m.again.add(e)
 	default:
 		m.again.add(e)
@@ -156,7 +156,7 @@ func (w *wanted) add(e reloadRequest) {
 
 // beginReload starts the reload that is wanted, if one is.
 func (m *master) beginReload(now time.Time) {
-	if len(m.again.whys) == 0 || m.phase != phaseServing {
+	if len(m.again.whys) == 0 || m.phase != phaseServing || m.upgrading() {
 		return
 	}
 	want := m.again

@@ -72,6 +72,7 @@ func (m *master) endReload(now time.Time) {
 	m.count(func() { m.registry.Reloaded(outcome) })
 	m.answerReload(r)
 	m.settleOld(now)
+	m.beginUpgrade(now)
 	m.beginReload(now)
 }
 
@@ -123,6 +124,7 @@ func (m *master) settleOld(now time.Time) {
 
 // stopReload ends whatever a reload is doing, because the server stops.
 func (m *master) stopReload(now time.Time) {
+	m.stopUpgrade()
 	stops := errors.New("the server stops")
 	for _, a := range m.again.askers {
 		a.op.finish(endAnswer(1, "reload: the server stops: nothing was changed", ""))

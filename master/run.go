@@ -134,7 +134,11 @@ func prepare(o Options, given []inherited, r *resources) (*master, *claim, error
 		return nil, nil, err
 	}
 	r.hold(m.startSignals())
-	return m, claim, m.provide(r)
+	if err := m.provide(r); err != nil {
+		return nil, nil, err
+	}
+	m.reap(r)
+	return m, claim, nil
 }
 
 // orphansLeave is how long the workers of a master that was killed may take to
@@ -152,11 +156,13 @@ func newMaster(o Options) *master {
 		donec:    make(chan struct{}),
 		counts:   make(chan func(), maxCounts),
 		hostFD:   -1,
+		path:     programPath(),
 	}
 	m.env = env{
 		draft: m.draft, prepare: (*sock.Set).Prepare, commit: (*sock.Set).Commit, rollback: (*sock.Set).Rollback,
 		refuse: (*sock.Set).Refuse, settle: sock.Settle,
 		listen: (*sock.Set).Listen, leave: (*sock.Set).Leave, close: (*sock.Set).Close, examine: examine, open: openLog,
+		leap: (*master).leap,
 	}
 	return m
 }
@@ -242,17 +248,23 @@ func (m *master) release() {
 	m.gen.logs.close()
 }
 
-// provide makes what starts the workers, and the reaper.
+// provide makes what starts processes.
 func (m *master) provide(r *resources) error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	r.hold(func() { null.Close() })
-	sp := &spawner{children: newChildren(), null: null}
-	m.env.spawn = sp.spawn
-	r.hold(sp.children.startReaper())
+	m.children = newChildren()
+	m.env.spawn = (&spawner{children: m.children, null: null}).spawn
+	m.env.rehearse = (&rehearser{children: m.children, null: null}).rehearse
 	return nil
+}
+
+// reap starts the reaper.
+func (m *master) reap(r *resources) {
+	m.stopReaper = m.children.startReaper()
+	r.hold(m.stopReaper)
 }
 
 // degrade notes what is not as configured for as long as this server runs.

@@ -11,7 +11,9 @@ import (
 // called, which returns when the goroutine has ended.
 func (m *master) startSignals() (stop func()) {
 	sigc := make(chan os.Signal, 16)
-	signal.Notify(sigc, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2)
+	for _, sig := range heededSignals {
+		signal.Notify(sigc, sig)
+	}
 	// Without this a write to a log whose reader has gone would end the
 	// master. Caught and dropped, not ignored: workers would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -27,11 +29,31 @@ func (m *master) startSignals() (stop func()) {
 			}
 		}
 	}()
+	m.hushSignals = func() []syscall.Signal { return hushSignals(sigc, quitc, endc) }
 	return func() {
-		signal.Stop(sigc)
+		// The signals stay caught: one more in the last moments must not end
+		// this process in another way than it is about to.
 		close(quitc)
 		<-endc
 	}
+}
+
+// hushSignals ends the goroutine and returns the signals that it has not posted.
+// They stay caught: the process would die of the next one.
+func hushSignals(sigc chan os.Signal, quitc chan<- struct{}, endc <-chan struct{}) (late []syscall.Signal) {
+	// When this second channel is given up, everything that was delivered has
+	// come through.
+	flush := make(chan os.Signal, 1)
+	for _, sig := range heededSignals {
+		signal.Notify(flush, sig)
+	}
+	signal.Stop(flush)
+	close(quitc)
+	<-endc
+	for len(sigc) > 0 {
+		late = append(late, (<-sigc).(syscall.Signal))
+	}
+	return late
 }
 
 // signalled is posted for every signal.
@@ -48,6 +70,6 @@ func (e signalled) apply(m *master, now time.Time) {
 	case syscall.SIGHUP:
 		reloadRequest{why: "SIGHUP"}.apply(m, now)
 	case syscall.SIGUSR2:
-		m.log.Error("upgrade is not yet in this version: nothing was changed; use `srvctl stop` and `srvctl start`", "signal", "SIGUSR2")
+		upgradeRequest{why: "SIGUSR2"}.apply(m, now)
 	}
 }

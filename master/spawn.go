@@ -34,8 +34,7 @@ func (sp *spawner) spawn(b birth) (_ *worker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer closeAll([]int{cellFD}) // the mapping keeps the memory
-	unmap := func() { sock.Unmap(mem) }
+	unmap := cellEnd(mem, cellFD)
 	undo = append(undo, unmap)
 	cell, err := metrics.OpenCell(mem, b.layout)
 	if err != nil {
@@ -70,6 +69,7 @@ func (sp *spawner) spawn(b birth) (_ *worker, err error) {
 	w := &worker{
 		id: b.id, proc: p, link: conn, tail: newTail(), cell: cell, unmap: unmap,
 		readc: make(chan struct{}), degraded: make(map[string]string),
+		handles: handles{link: ours, cell: cellFD, pipe: -1, dup: pipeEnd(out)},
 	}
 	go w.tail.read(out) // ends with the process, and watch waits for it
 	return w, nil

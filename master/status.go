@@ -61,6 +61,7 @@ type WorkerStatus struct {
 	Slot          int     `json:"slot"`
 	Generation    int     `json:"generation"`
 	PID           int     `json:"pid"` // 0: no process at the moment
+	Version       string  `json:"version,omitempty"`
 	State         string  `json:"state"`
 	UptimeSeconds float64 `json:"uptime_seconds"` // in this state
 	Connections   int64   `json:"connections"`
@@ -206,7 +207,7 @@ func (s *slot) status(now time.Time, clock int64) WorkerStatus {
 	}
 	if w := s.worker; w != nil {
 		v := w.cell.View()
-		st.PID, st.Accepts = w.proc.pid(), append(st.Accepts, w.accepts...)
+		st.PID, st.Version, st.Accepts = w.proc.pid(), w.version, append(st.Accepts, w.accepts...)
 		st.Connections, st.InFlight, st.Requests = v.Connections(), v.InFlight, v.Requests
 		st.LagMS = float64(v.Lag/1e3) / 1e3
 		if v.Beat > 0 {

@@ -200,15 +200,3 @@ func TestCrashWhileDraining(t *testing.T) {
 		}
 	})
 }
-
-func TestLaterSignals(t *testing.T) {
-	inBubble(t, testConfig(1), func(t *testing.T, s *testServer) {
-		s.run()
-		s.post(signalled{syscall.SIGUSR2})
-		s.wantStates("nothing has changed", "serving")
-		s.stopAndEnd()
-		if want := "upgrade is not yet in this version"; !strings.Contains(s.log.String(), want) {
-			t.Errorf("log lacks %q", want)
-		}
-	})
-}

@@ -15,7 +15,7 @@ var verbs = map[string]func(*operators, *operatorConn, Request) error{
 	"scale":  (*operators).scale,
 	"config": (*operators).config,
 
-	"upgrade": (*operators).later,
+	"upgrade": (*operators).upgrade,
 	"purge":   (*operators).later,
 }
 
@@ -70,7 +70,7 @@ func (o *operators) stop(c *operatorConn, req Request) error {
 	c.waits = true
 	o.mu.Unlock()
 	o.m.post(stopRequest{why: "srvctl stop", hard: req.Now, timeout: timeout, op: op})
-	c.follow(op)
+	o.follow(c, op)
 	return ErrEnded
 }
 
@@ -92,7 +92,7 @@ func (o *operators) askReload(c *operatorConn, e reloadRequest, wait bool) error
 	if !o.m.post(e) {
 		return c.write(endAnswer(1, "reload: the server has ended", ""))
 	}
-	return c.follow(op)
+	return o.follow(c, op)
 }
 
 // follow writes what an operation says until its last line.

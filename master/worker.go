@@ -3,6 +3,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -40,6 +41,10 @@ type worker struct {
 	unmap func() // gives the cell's memory back
 
 	readc chan struct{} // closed when nothing more will come from link
+
+	version string // of the program it runs
+	foreign bool   // it speaks frames of another version, and is only watched
+	handles handles
 
 	// ---
 	outbox   []outgoing    // frames that did not fit into the link yet
@@ -121,6 +126,11 @@ type born struct {
 }
 
 func (e born) apply(m *master, now time.Time) {
+	e.arrive(m, now)
+	m.depart() // which may have waited for this
+}
+
+func (e born) arrive(m *master, now time.Time) {
 	s := e.home
 	if e.err != nil {
 		if e.index >= 0 {
@@ -132,7 +142,7 @@ func (e born) apply(m *master, now time.Time) {
 		return
 	}
 	w := e.worker
-	s.worker, w.home = w, s
+	s.worker, w.home, w.version = w, s, m.opts.Version
 	m.beside(func() { m.read(w) })
 	m.beside(func() { m.watch(w) })
 	if !m.wanted(s.gen) {
@@ -184,9 +194,15 @@ func (m *master) read(w *worker) {
 		for _, fd := range fds {
 			syscall.Close(fd) // no worker has anything to hand over yet
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return // paused: the next program reads on
+		}
 		if err != nil || n == 0 {
 			m.post(hungUp{w, err})
 			return
+		}
+		if w.foreign {
+			continue
 		}
 		msg, err := control.Decode(buf[:n])
 		m.post(said{w, msg, err})

@@ -89,7 +89,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              usageError,
 		Commands: []*cli.Command{
-			startVerb(), reloadVerb(), scaleVerb(), stopVerb(), statusVerb(), checkVerb(), configVerb(), healthcheckVerb(), versionVerb(),
+			startVerb(), reloadVerb(), scaleVerb(), upgradeVerb(), rehearseVerb(), stopVerb(), statusVerb(), checkVerb(), configVerb(), healthcheckVerb(), versionVerb(),
 		},
 	}
 	app.Commands = append(app.Commands, laterVerbs()...)

@@ -11,7 +11,6 @@ import (
 func laterVerbs() []*cli.Command {
 	var list []*cli.Command
 	for _, v := range []struct{ name, usage, instead string }{
-		{"upgrade", "replace the running program", "use `srvctl stop` and `srvctl start`"},
 		{"routes", "show the routes, or the one that answers a request", "see `srvctl config show`"},
 		{"purge", "invalidate cached responses", ""},
 		{"upstreams", "show and drain upstream servers", ""},

@@ -21,12 +21,11 @@ func startVerb() *cli.Command {
 	return &cli.Command{
 		Name:  "start",
 		Usage: "run the server, in the foreground unless --daemon is given",
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "daemon", Usage: "return when the server is ready, and leave it running"},
-			&cli.StringSliceFlag{Name: "set", Usage: "`KEY=VALUE` for this run, e.g. workers=2; may be repeated"},
-			&cli.BoolFlag{Name: detachedFlag, Hidden: true},
-		},
+		Flags: startFlags(),
 		Action: func(c *cli.Context) error {
+			if master.Resuming() {
+				return resume(c)
+			}
 			if c.Bool(detachedFlag) {
 				return startDetached(c)
 			}
@@ -42,6 +41,14 @@ func startVerb() *cli.Command {
 	}
 }
 
+func startFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "daemon", Usage: "return when the server is ready, and leave it running"},
+		&cli.StringSliceFlag{Name: "set", Usage: "`KEY=VALUE` for this run, e.g. workers=2; may be repeated"},
+		&cli.BoolFlag{Name: detachedFlag, Hidden: true},
+	}
+}
+
 // startOptions loads and checks what the server is started with, and tells
 // warnings.
 func startOptions(c *cli.Context) (o master.Options, err error) {
@@ -49,14 +56,19 @@ func startOptions(c *cli.Context) (o master.Options, err error) {
 	if err := refused(c, cfg, problems, "nothing was started"); err != nil {
 		return o, err
 	}
-	socket, err := socketFlag(c)
+	o = options(c)
+	o.Config = cfg
+	o.Socket, err = socketFlag(c)
+	return o, err
+}
+
+// options are those that do not depend on a configuration.
+func options(c *cli.Context) master.Options {
 	return master.Options{
-		Config:       cfg,
 		Load:         func(file string) (*conf.Config, conf.Problems) { return reload(c, file) },
 		Version:      version,
 		ParseReasons: worker.ParseReasons(),
-		Socket:       socket,
-	}, err
+	}
 }
 
 func startFailed(err error) error {
