@@ -95,13 +95,13 @@ func (m *master) vacate(now time.Time, s *slot, reason, text string, served time
 		s.set(now, slotVacant)
 		m.failReload(now, fmt.Errorf("worker %d of generation %d: %s", s.number, s.gen.number, text))
 		m.undone(now)
-		m.settle()
+		m.settle(now)
 	case s.gen != m.gen:
 		s.set(now, slotVacant)
 		m.rebalance(now)
 		m.rollOn(now)
 		m.settleOld(now)
-		m.settle()
+		m.settle(now)
 	case m.phase == phaseStarting:
 		s.set(now, slotVacant)
 		m.abort(now, fmt.Errorf("worker %d of the first start: %s", s.number, text))
@@ -116,7 +116,7 @@ func (m *master) vacate(now time.Time, s *slot, reason, text string, served time
 		m.rollOn(now)
 	default:
 		s.set(now, slotVacant)
-		m.settle()
+		m.settle(now)
 	}
 }
 

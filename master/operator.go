@@ -151,13 +151,18 @@ func (o *operators) close() {
 // end answers those who asked for the end of the server and gives them a
 // moment to read it.
 func (o *operators) end(asked []*operation, text string) {
-	timer := time.NewTimer(time.Second)
-	defer timer.Stop()
 	for _, op := range asked {
 		op.progress(text)
 		op.finish(endAnswer(0, "", ""))
 	}
-	for _, op := range asked {
+	awaitWritten(asked, time.Second)
+}
+
+// awaitWritten waits until these have been told all there is.
+func awaitWritten(list []*operation, limit time.Duration) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for _, op := range list {
 		select {
 		case <-op.written:
 		case <-timer.C:

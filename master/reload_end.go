@@ -128,9 +128,13 @@ func (m *master) stopReload(now time.Time) {
 	stops := errors.New("the server stops")
 	for _, a := range m.again.askers {
 		a.op.finish(endAnswer(1, "reload: the server stops: nothing was changed", ""))
+		m.stop.told = append(m.stop.told, a.op)
 	}
 	m.again = wanted{}
 	if r := m.reload; r != nil {
+		for _, a := range r.askers {
+			m.stop.told = append(m.stop.told, a.op)
+		}
 		if r.stage == reloadRolling {
 			r.failed = stops
 			m.endReload(now)
@@ -141,6 +145,7 @@ func (m *master) stopReload(now time.Time) {
 	for _, g := range m.old {
 		for _, op := range g.waiting {
 			op.finish(endAnswer(1, "reload: the new generation serves, but the server stops before the old one has drained", ""))
+			m.stop.told = append(m.stop.told, op)
 		}
 		g.waiting = nil
 	}

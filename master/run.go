@@ -86,6 +86,7 @@ func (m *master) finish(r *resources, ops *operators, err error) {
 	}
 	m.log.Info("stopped", "finished", m.stop.finished, "cut", m.stop.cut, "killed", m.stop.killed)
 	m.waitBeside(time.Second)
+	awaitWritten(m.stop.told, time.Second)
 	r.close()
 	ops.end(m.stop.asked, text)
 }

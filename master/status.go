@@ -191,7 +191,7 @@ func (s *slot) silence(clock int64, limit time.Duration) []Degraded {
 		return nil
 	}
 	return []Degraded{{Slot: s.number, Key: "heartbeat", Text: fmt.Sprintf(
-		"no heartbeat for %v (heartbeat.timeout is %v): the worker is stopped or its loop hangs; kill -CONT or kill %d", silent, limit, s.worker.proc.pid())}}
+		"no heartbeat for %v (heartbeat.timeout is %v): pid %d is looked at, the log says what is done", silent, limit, s.worker.proc.pid())}}
 }
 
 func (s *slot) status(now time.Time, clock int64) WorkerStatus {

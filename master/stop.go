@@ -18,6 +18,9 @@ type stopping struct {
 	began         time.Time
 	limit         time.Duration // of the drain
 	closeAt       time.Time     // when the listeners are given up; zero: that has begun
+	settled       bool          // no connection begins any more
+	left          bool          // the workers were told to leave
+	told          []*operation  // of others that the stop has ended
 	hard          bool          // at once: nothing more is waited for
 	asked         []*operation
 	finished, cut int // connections
@@ -80,7 +83,7 @@ func (m *master) drain(now time.Time, e stopRequest) {
 	case e.hard:
 		m.leaveListeners()
 		m.harden(now)
-		m.settle()
+		m.settle(now)
 	case cfg.Drain.Delay > 0:
 		// The workers' own readiness, which sites may show, turns false too.
 		// Their delay is longer: the order to leave ends it.
@@ -96,19 +99,37 @@ func (m *master) drain(now time.Time, e stopRequest) {
 }
 
 // closeDoors begins to give up the listeners.
-func (m *master) closeDoors(time.Time) {
+func (m *master) closeDoors(now time.Time) {
 	m.stop.closeAt = time.Time{}
+	for s := range m.slots() {
+		if s.state.hasProcess() && !s.state.accepting() && s.state != slotDraining && s.state != slotDying {
+			m.kill(now, s, syscall.SIGKILL) // it has not accepted anything yet
+		}
+	}
 	var sets []*sock.Set
 	for _, l := range m.gen.listeners {
 		sets = append(sets, l.set)
 	}
-	m.giveUp(append(sets, m.gone...), (*master).leave)
+	m.giveUp(append(sets, m.gone...), func(m *master, now time.Time) {
+		m.stop.settled = true
+		m.leave(now)
+	})
 }
 
-// leave lets the workers drain, once no connection begins any more. This
-// process gives its sockets up first, so that the last to hold one is a worker,
-// which empties its queue.
+// leave lets the workers drain, once no connection begins any more. Whoever
+// holds the sockets and does not accept goes first: this process gives them up,
+// and those that were killed must be gone. So the last to hold one is a worker
+// that empties its queue.
 func (m *master) leave(now time.Time) {
+	if !m.stop.settled || m.stop.left {
+		return
+	}
+	for s := range m.slots() {
+		if s.state == slotDying || s.state == slotForking {
+			return // settle comes back
+		}
+	}
+	m.stop.left = true
 	m.leaveListeners()
 	for s := range m.slots() {
 		if s.state == slotDraining { // since a reload, or for drain.delay
@@ -117,7 +138,7 @@ func (m *master) leave(now time.Time) {
 			m.drainSlot(now, s, m.finalOrder(s, 0))
 		}
 	}
-	m.settle()
+	m.settle(now)
 }
 
 // finalOrder is the drain of a worker at the end of the server: nobody comes
@@ -149,14 +170,15 @@ func (m *master) abort(now time.Time, err error) {
 			m.kill(now, s, syscall.SIGKILL)
 		}
 	}
-	m.settle()
+	m.settle(now)
 }
 
 // settle ends the loop once the server stops and no process is left.
-func (m *master) settle() {
+func (m *master) settle(now time.Time) {
 	if m.phase != phaseStopping {
 		return
 	}
+	m.leave(now)
 	for s := range m.slots() {
 		if s.state != slotVacant {
 			return
@@ -192,5 +214,12 @@ func (m *master) tell(g *generation, text string) {
 	}
 	for _, op := range g.waiting {
 		op.progress(text)
+	}
+	if m.rolling() { // those who will wait
+		for _, a := range m.reload.askers {
+			if a.wait {
+				a.op.progress(text)
+			}
+		}
 	}
 }
