@@ -100,10 +100,10 @@ func (r *run) pausesDouble(what, log string, slot int) {
 // someStart is a failure that a worker may meet before it serves.
 func (r *run) someStart() (fault, said string) {
 	kinds := []struct{ fault, said string }{
-		{"at=start do=exit", "exit code 7: fault: exit"},
+		{"at=start do=exit", "fault: exit"},
 		{"at=start do=panic", "panic: fault: panic"},
 		{"at=prepare do=fail", "fault: fail"},
-		{"at=ready do=segv", "exit code 2"},
+		{"at=ready do=segv", "fault"},
 	}
 	kind := kinds[r.rng.IntN(len(kinds))]
 	return kind.fault, kind.said
