@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -87,12 +88,13 @@ func TestCoalescing(t *testing.T) {
 	t.Parallel()
 	var c setup
 	s := c.startFaulty(t)
+	old := pids(t, s)
 	s.Fault("generation=2 slot=0 at=prepare do=hang") // a reload that runs as long as is needed
 	var first harness.Result
 	var verbs [5]harness.Result
 	var wg sync.WaitGroup
 	wg.Go(func() { first = s.Reload() })
-	s.AwaitStatus("the first reload", func(st harness.Status) bool { return st.Reload != nil && st.Reload.Stage == "preparing" })
+	hung := awaitHang(t, s, old)
 	c.version = "two"
 	s.Configure(c.text())
 	for i := range verbs {
@@ -103,7 +105,6 @@ func TestCoalescing(t *testing.T) {
 	}
 	awaitOperators(t, s, 1+len(verbs))
 	s.Fault("")
-	hung := newest(t, s)
 	must(t, syscall.Kill(hung, syscall.SIGKILL)) // the first reload fails
 	wg.Wait()
 	if first.Code != 1 || !strings.Contains(first.Stderr, "killed") {
@@ -126,16 +127,33 @@ func TestCoalescing(t *testing.T) {
 	}
 }
 
-// newest is the process of the youngest worker.
-func newest(t *testing.T, s *harness.Server) int {
+// awaitHang waits until a worker besides the old ones hangs by a fault, and
+// returns its process. It does so in a pipe of its own: until then a new worker
+// has no more pipes than an old one.
+func awaitHang(t *testing.T, s *harness.Server, old []int) (pid int) {
 	t.Helper()
-	best := s.Workers()[0]
-	for _, w := range s.Workers() {
-		if w.Started > best.Started || w.Started == best.Started && w.PID > best.PID {
-			best = w
+	usual := count(openFiles(old[0]), "pipe")
+	if !harness.Poll(patience, func() bool {
+		for _, w := range s.Workers() {
+			if !slices.Contains(old, w.PID) && count(openFiles(w.PID), "pipe") > usual {
+				pid = w.PID
+			}
+		}
+		return pid != 0
+	}) {
+		t.Fatal("no new worker hangs")
+	}
+	return pid
+}
+
+// count says how often a word is in a list.
+func count(list []string, word string) (n int) {
+	for _, s := range list {
+		if s == word {
+			n++
 		}
 	}
-	return best.PID
+	return n
 }
 
 // awaitOperators waits until so many operators wait for their answers.

@@ -10,7 +10,8 @@ import (
 )
 
 // Reload after reload, with another number of workers each time and a second
-// listener that comes and goes: no request is lost, doubled or reset.
+// listener that comes and goes: no request is lost, doubled or reset, and no
+// connection of the first one ends.
 func TestLedger(t *testing.T) {
 	for _, tc := range []struct {
 		name, listener string
@@ -39,7 +40,11 @@ func TestLedger(t *testing.T) {
 			if n := metric(t, s, "srvctl_access_log_dropped_total"); n != 0 {
 				t.Errorf("%v lines of the access log were dropped", n)
 			}
-			account(t, s, []*ledger.Ledger{l, alt})
+			for _, row := range account(t, s, []*ledger.Ledger{l, alt})[0].Rows {
+				if ends := row.Announced + row.Unannounced; ends > 0 && (row.Form == ledger.Keep.String() || row.Form == ledger.Pipeline.String()) {
+					t.Errorf("%s: %d connections of a listener that stays were ended", row.Form, ends)
+				}
+			}
 			wantCalmLog(t, s, "")
 			t.Logf("%d reloads", reloads)
 		})

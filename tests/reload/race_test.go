@@ -2,6 +2,7 @@ package reload
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,8 +24,14 @@ func TestReloadDuringStart(t *testing.T) {
 		c := setup{version: "two"}
 		s := setup{}.prepare(t)
 		s.Launch()
-		if !harness.Poll(patience, func() bool { _, err := os.Stat(s.Socket); return err == nil }) {
-			t.Fatal("no operators' socket")
+		if !harness.Poll(patience, func() bool {
+			c, err := net.Dial("unix", s.Socket)
+			if err == nil {
+				c.Close()
+			}
+			return err == nil
+		}) {
+			t.Fatal("nobody takes operators' questions")
 		}
 		s.Configure(c.text())
 		r := s.Reload()

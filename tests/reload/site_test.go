@@ -2,6 +2,7 @@ package reload
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,8 +25,13 @@ func TestMain(m *testing.M) { harness.Main(m) }
 // patience bounds whatever should not take long at all.
 const patience = 20 * time.Second
 
-// idle is drain.idle in most tests: far longer than the ledger's pauses.
-const idle = time.Second
+// idle is drain.idle: far longer than the ledger's pauses, and than a reload.
+var idle = func() time.Duration {
+	if harness.Race() {
+		return 5 * time.Second
+	}
+	return time.Second
+}()
 
 // setup is what a configuration says; the zero value is a small server.
 type setup struct {
@@ -40,7 +46,7 @@ type setup struct {
 // text is the configuration file.
 func (c setup) text() string {
 	return fmt.Sprintf(`workers: %d
-drain: {idle: 1s, %s}
+drain: {idle: %v, %s}
 access_log: {output: access.log}
 listeners: {%shttp: {%s}}
 %s
@@ -48,21 +54,8 @@ sites:
   - routes:
       - {match: /version, respond: {body: "%s\n"}}
       - {match: /ready, health: {kind: ready}}%s`,
-		max(c.workers, 1+btoi(c.workers == 0)), or(c.drain, "timeout: 20s, generations: 16"), c.listeners, or(c.http, `address: "@http@"`), c.more, or(c.version, "one"), ledger.Routes)
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
+		cmp.Or(c.workers, 2), idle, cmp.Or(c.drain, "timeout: 20s, generations: 16"), c.listeners,
+		cmp.Or(c.http, `address: "@http@"`), c.more, cmp.Or(c.version, "one"), ledger.Routes)
 }
 
 // prepare makes a server that is not started.

@@ -73,7 +73,7 @@ func TestKillUnderWrk(t *testing.T) {
 	s := setup{workers: 4}.start(t)
 	quiet := map[int]int{} // sockets of a worker without connections
 	for _, w := range s.Workers() {
-		quiet[w.PID] = sockets(w.PID)
+		quiet[w.PID] = count(openFiles(w.PID), "socket")
 	}
 	var out string
 	var wg sync.WaitGroup
@@ -85,7 +85,7 @@ func TestKillUnderWrk(t *testing.T) {
 		victim := s.Status().In("serving")[1].PID
 		// It stands still while its sockets are counted.
 		halt(t, victim)
-		accepted += sockets(victim) - quiet[victim]
+		accepted += count(openFiles(victim), "socket") - quiet[victim]
 		must(t, syscall.Kill(victim, syscall.SIGKILL))
 		st := s.AwaitStatus("four workers", func(st harness.Status) bool {
 			return len(st.In("serving")) == 4 && !slices.Contains(st.PIDs("serving"), victim)
@@ -111,14 +111,4 @@ func TestKillUnderWrk(t *testing.T) {
 	if limit := stretch(served); rep.Total.Stall > limit {
 		t.Errorf("a client waited for %v, want at most %v (on this machine now %v)", rep.Total.Stall, served, limit)
 	}
-}
-
-// sockets counts those of a process.
-func sockets(pid int) (n int) {
-	for _, name := range openFiles(pid) {
-		if name == "socket" {
-			n++
-		}
-	}
-	return n
 }

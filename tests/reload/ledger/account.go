@@ -44,15 +44,16 @@ func (l *Ledger) compareLocked(number int64, e entry, seen uint8) {
 	}
 }
 
-// Lines returns how many lines of an access log a worker (a slot) wrote about
-// requests of the ledger; a test may want each to have had some.
+// Lines returns how many lines of an access log each worker (slot) wrote; a test
+// may want each to have had some.
 func Lines(path string) (byWorker map[int]int, err error) {
 	byWorker = map[int]int{}
 	err = eachLine(path, func(line []byte) error {
-		if _, ok := numberOf(line); ok {
-			worker, _ := strconv.Atoi(string(field(line, `"worker":`, ",}")))
-			byWorker[worker]++
+		worker, err := strconv.Atoi(string(field(line, `"worker":`, ",}")))
+		if err != nil {
+			return fmt.Errorf("no worker in %.200q", line)
 		}
+		byWorker[worker]++
 		return nil
 	})
 	return byWorker, err

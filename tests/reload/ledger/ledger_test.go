@@ -261,8 +261,8 @@ func TestUnaccepted(t *testing.T) {
 func TestBrokenLog(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"no end":    "{\"path\":\"/n/0\"}\n{\"path\"",
-		"torn line": "{\"path\":\"/n/0\"}\nath\":\"/n/1\"}\n",
+		"no end":    "{\"path\":\"/n/0\",\"worker\":0}\n{\"path\"",
+		"torn line": "{\"path\":\"/n/0\",\"worker\":0}\nath\":\"/n/1\",\"worker\":0}\n",
 	} {
 		path := t.TempDir() + "/access.log"
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
