@@ -20,7 +20,7 @@ func TestListeners(t *testing.T) {
 	var c setup
 	s := c.start(t)
 	l := load(s, s.Addr("http"))
-	for range times(3, 30) {
+	for range times(2, 30) {
 		c.listeners = `alt: {address: "@alt@"}, local: {address: "unix:@dir@/web.sock"}, `
 		reconfigured(t, s, c)
 		local := "unix:" + s.Dir + "/web.sock"
@@ -59,7 +59,7 @@ func TestOverlappingAddress(t *testing.T) {
 			s := all.start(t)
 			other := otherAddress(t, s.Addr("http"))
 			l := load(s, s.Addr("http"))
-			for range times(3, 30) {
+			for range times(2, 30) {
 				wantVersion(t, other, "one")
 				reconfigured(t, s, one)
 				awaitAnswers(t, l, 20)
