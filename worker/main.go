@@ -150,6 +150,7 @@ func (w *worker) mapShared() error {
 		return fmt.Errorf("counters: %w", err)
 	}
 	w.host = limit.Open(host)
+	w.host.Add(w.begin.Index, 0) // from now on every sum has what is counted here
 	return nil
 }
 

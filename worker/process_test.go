@@ -300,3 +300,25 @@ func must(t testing.TB, err error) {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// descriptors is how many it has open.
+func (h *hand) descriptors() int {
+	h.t.Helper()
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", h.pid()))
+	must(h.t, err)
+	return len(all)
+}
+
+// cpu is the time that it has used, in steps of 10 ms.
+func (h *hand) cpu() (d time.Duration) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.pid()))
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	for _, f := range fields[11:13] {
+		ticks, _ := strconv.Atoi(string(f))
+		d += time.Duration(ticks) * 10 * time.Millisecond
+	}
+	return d
+}

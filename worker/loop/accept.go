@@ -21,11 +21,11 @@ type Accepter interface {
 }
 
 // How many connections one wake of a listener takes. A listener of our own may
-// be emptied; of one that other processes wait on too, each takes a few, or the
-// first to wake would get them all.
+// be emptied; of one that other processes wait on too, each takes one and goes
+// to the end of the row, or the first to wake would get them all.
 const (
 	burst       = 64
-	burstShared = 4
+	burstShared = 1
 )
 
 // pause is how long accepting stops when descriptors or memory are short.
@@ -73,10 +73,24 @@ func (l *Loop) Drain(fd, number int, a Accepter, limit int) {
 }
 
 func (n *Listener) accept() {
-	for i := 0; i < n.burst && n.active; i++ {
-		if !n.one() {
-			return
-		}
+	taken := 0
+	for taken < n.burst && n.active && n.one() {
+		taken++
+	}
+	if taken > 0 && n.active && n.events&unix.EPOLLEXCLUSIVE != 0 {
+		n.goLast()
+	}
+}
+
+// goLast lets the other processes that wait on the listener have their turn: the
+// kernel wakes the first of the row that is not busy, and would give nearly
+// everything to one. A listener that is registered anew is the last of the row.
+func (n *Listener) goLast() {
+	_ = n.control(unix.EPOLL_CTL_DEL)
+	if err := n.control(unix.EPOLL_CTL_ADD); err != nil { // no memory
+		n.Remove()
+		n.paused = true
+		n.l.Timer(pause, n.resume)
 	}
 }
 
