@@ -45,10 +45,6 @@ func (c *children) start(argv, environ []string, files []uintptr, attr *syscall.
 
 // startImage is start for another program.
 func (c *children) startImage(image string, argv, environ []string, files []uintptr, attr *syscall.SysProcAttr) (*child, error) {
-	// A child has the signal mask of the thread that forks, see blockSignals.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	unblockSignals()
 	// The lock covers the fork, so that the reaper cannot meet a child that is
 	// not in the table yet.
 	c.mu.Lock()
@@ -82,36 +78,18 @@ func become(image string, argv, environ []string) error {
 // heededSignals are those that startSignals asks for.
 var heededSignals = []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2}
 
-// blockSignals keeps signals from being delivered until the next program in
-// this process asks for them: without it they would end it. The mask of the
-// thread that executes that program becomes the one of all its threads.
-func blockSignals() {
+// guardSignals keeps signals from ending this process while it becomes another
+// program, whose runtime asks for them a few milliseconds later. What can wait
+// is blocked for this thread, whose mask the next program gets. The Go runtime
+// lets INT, QUIT and TERM through whatever the mask says: in those milliseconds
+// they end the process, and the workers finish what they have. HUP is dropped:
+// a reload follows anyway.
+func guardSignals() {
 	runtime.LockOSThread() // for good: this thread executes the next program
-	set := signalSet()
-	if _, _, errno := syscall.AllThreadsSyscall6(syscall.SYS_RT_SIGPROCMASK, sigBlock, uintptr(unsafe.Pointer(&set)), 0, 8, 0, 0); errno != 0 {
-		// A program with C code, such as one with the race detector, cannot do
-		// that for all threads: there a signal of the last moment is lost.
-		syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigBlock, uintptr(unsafe.Pointer(&set)), 0, 8, 0, 0)
-	}
-}
-
-// unblockSignals undoes that for this thread.
-func unblockSignals() {
-	set := signalSet()
-	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigUnblock, uintptr(unsafe.Pointer(&set)), 0, 8, 0, 0)
-}
-
-// how of rt_sigprocmask(2).
-const (
-	sigBlock   = 0
-	sigUnblock = 1
-)
-
-func signalSet() (set uint64) {
-	for _, sig := range heededSignals {
-		set |= 1 << (uint(sig) - 1)
-	}
-	return set
+	signal.Ignore(syscall.SIGHUP)
+	const sigBlock, setSize = 0, 8
+	set := uint64(1)<<(syscall.SIGUSR1-1) | uint64(1)<<(syscall.SIGUSR2-1)
+	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigBlock, uintptr(unsafe.Pointer(&set)), 0, setSize, 0, 0)
 }
 
 func forkHint(err error) string {

@@ -3,6 +3,7 @@ package master
 import (
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -29,18 +30,21 @@ func (m *master) startSignals() (stop func()) {
 			}
 		}
 	}()
-	m.hushSignals = func() []syscall.Signal { return hushSignals(sigc, quitc, endc) }
-	return func() {
-		// The signals stay caught: one more in the last moments must not end
-		// this process in another way than it is about to.
+	// The signals stay caught: one more in the last moments must not end this
+	// process in another way than it is about to.
+	quit := sync.OnceFunc(func() {
 		close(quitc)
 		<-endc
+	})
+	m.hushSignals = func() []syscall.Signal {
+		quit()
+		return leftIn(sigc)
 	}
+	return quit
 }
 
-// hushSignals ends the goroutine and returns the signals that it has not posted.
-// They stay caught: the process would die of the next one.
-func hushSignals(sigc chan os.Signal, quitc chan<- struct{}, endc <-chan struct{}) (late []syscall.Signal) {
+// leftIn returns the signals that were delivered and that nobody has taken.
+func leftIn(sigc <-chan os.Signal) (late []syscall.Signal) {
 	// When this second channel is given up, everything that was delivered has
 	// come through.
 	flush := make(chan os.Signal, 1)
@@ -48,8 +52,6 @@ func hushSignals(sigc chan os.Signal, quitc chan<- struct{}, endc <-chan struct{
 		signal.Notify(flush, sig)
 	}
 	signal.Stop(flush)
-	close(quitc)
-	<-endc
 	for len(sigc) > 0 {
 		late = append(late, (<-sigc).(syscall.Signal))
 	}

@@ -51,19 +51,27 @@ func (m *master) leap() {
 	m.service.close()
 	m.log.Close()
 	state.keepOpen(fd, own)
-	err = become(descriptorPath(u.image), os.Args, append(environ, stateVariable+"="+stateNumbers(fd, own)))
-	m.perish(goBack(own, fd, environ, err))
+	numbers := stateNumbers(fd, own, m.hushSignals())
+	guardSignals()
+	err = become(descriptorPath(u.image), os.Args, append(environ, stateVariable+"="+numbers))
+	m.perish(goBack(own, numbers, environ, err))
 }
 
 // stateNumbers is what stateDescriptors reads.
-func stateNumbers(state, program int) string { return fmt.Sprintf("%d,%d", state, program) }
+func stateNumbers(state, program int, late []syscall.Signal) string {
+	text := fmt.Sprintf("%d,%d", state, program)
+	for _, sig := range late {
+		text += fmt.Sprintf(",%d", int(sig))
+	}
+	return text
+}
 
 // goBack executes the program that wrote the state. It returns only when that
 // was not possible either.
-func goBack(own, state int, environ []string, why error) error {
+func goBack(own int, numbers string, environ []string, why error) error {
 	text := why.Error()
 	err := become(descriptorPath(own), os.Args, append(environ,
-		stateVariable+"="+stateNumbers(state, own), failureVariable+"="+text[:min(len(text), maxFailure)]))
+		stateVariable+"="+numbers, failureVariable+"="+text[:min(len(text), maxFailure)]))
 	return fmt.Errorf("%w; and the way back: %w", why, err)
 }
 
@@ -140,7 +148,6 @@ func (m *master) hush() (late []syscall.Signal) {
 			return late
 		}
 	}
-	blockSignals() // once more for this thread, which executes the next program
 	return late
 }
 
@@ -187,7 +194,6 @@ func (m *master) silence(workers []*worker) []syscall.Signal {
 	if m.admin != nil {
 		m.admin.pause()
 	}
-	blockSignals()
 	late := m.hushSignals()
 	m.stopReaper()
 	m.operators.pause()

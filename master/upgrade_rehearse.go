@@ -222,6 +222,9 @@ func startHint(path string, err error) error {
 	if errors.Is(err, syscall.ENOEXEC) {
 		return fmt.Errorf("%s is not a program for this machine: %w", path, err)
 	}
+	if errors.Is(err, syscall.ETXTBSY) {
+		return fmt.Errorf("%s is still being written: %w: try again, or put it there by renaming", path, err)
+	}
 	return fmt.Errorf("%s: %w", path, err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,8 +31,8 @@ type resumed struct {
 // the reload that follows. Until the commit point, which is where takeOver
 // ends, nothing is changed, and whatever fails leads back to the program before.
 func Resume(o Options) error {
-	failure := os.Getenv(failureVariable)
-	stateFD, own, err := stateDescriptors()
+	failure, numbers := os.Getenv(failureVariable), os.Getenv(stateVariable)
+	stateFD, own, late, err := readNumbers(numbers)
 	for _, name := range []string{stateVariable, failureVariable} {
 		os.Unsetenv(name)
 	}
@@ -47,7 +48,7 @@ func Resume(o Options) error {
 		if s != nil {
 			s.keepOpen(stateFD, own)
 		}
-		return goBack(own, stateFD, environ, err)
+		return goBack(own, numbers, environ, err)
 	}
 	s, err := readState(stateFD)
 	if err != nil {
@@ -61,6 +62,7 @@ func Resume(o Options) error {
 	}
 	// The commit point: from here on this is the server.
 	closeAll([]int{stateFD, own})
+	s.Signals = append(s.Signals, late...)
 	defer r.close()
 	ops := m.commitUpgrade(s, failure, &r)
 	err = m.run()
@@ -68,15 +70,32 @@ func Resume(o Options) error {
 	return err
 }
 
-// stateDescriptors reads "STATE,PROGRAM".
-func stateDescriptors() (state, program int, err error) {
-	first, second, _ := strings.Cut(os.Getenv(stateVariable), ",")
-	state, err1 := strconv.Atoi(first)
-	program, err2 := strconv.Atoi(second)
-	if err := errors.Join(err1, err2); err != nil {
-		return -1, -1, fmt.Errorf("%s: %w: it is set by `srvctl upgrade` only", stateVariable, err)
+// earlySignals has the signals that come before the loop runs.
+var earlySignals = make(chan os.Signal, 16)
+
+func init() {
+	if Resuming() {
+		for _, sig := range heededSignals {
+			signal.Notify(earlySignals, sig)
+		}
 	}
-	return state, program, nil
+}
+
+// readNumbers reads "STATE,PROGRAM", the descriptors, and the signals that came
+// too late for the state.
+func readNumbers(text string) (state, program int, late []int, err error) {
+	var list []int
+	for part := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return -1, -1, nil, fmt.Errorf("%s: %w: it is set by `srvctl upgrade` only", stateVariable, err)
+		}
+		list = append(list, n)
+	}
+	if len(list) < 2 {
+		return -1, -1, nil, fmt.Errorf("%s: %q: it is set by `srvctl upgrade` only", stateVariable, text)
+	}
+	return list[0], list[1], list[2:], nil
 }
 
 func readState(fd int) (*saved, error) {
@@ -181,6 +200,10 @@ func (m *master) commitUpgrade(s *saved, failure string, r *resources) *operator
 	r.hold(func() { closeAll([]int{m.hostFD}) })
 	r.hold(m.release)
 	r.hold(m.startSignals())
+	signal.Stop(earlySignals)
+	for len(earlySignals) > 0 {
+		s.Signals = append(s.Signals, int((<-earlySignals).(syscall.Signal)))
+	}
 	m.reap(r)
 	if m.admin.set != nil {
 		if err := m.openAdmin(m.admin); err != nil {

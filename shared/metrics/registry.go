@@ -66,6 +66,7 @@ func (r *Registry) Attach(id int, slot, generation, pid int, l Layout, c *Cell) 
 	w := &worker{id: id, slot: slot, generation: generation, layout: l, cell: c}
 	if pid > 0 {
 		w.process = openProcess(pid)
+		w.usage = w.process.usage() // it may have lived for long, and end before the next look
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
