@@ -106,6 +106,7 @@ func upgraded(t *testing.T, s *harness.Server, program, number string) harness.R
 // refused wants that an upgrade fails for a reason and changes nothing.
 func refused(t *testing.T, s *harness.Server, want string) {
 	t.Helper()
+	s.AwaitStatus("nobody drains", func(st harness.Status) bool { return len(st.Workers) == len(st.In("serving")) })
 	before := status(t, s)
 	r := s.Srvctl("upgrade")
 	if r.Code != 1 || !strings.Contains(r.Stderr, want) || !strings.Contains(r.Stderr, "goes on, nothing was changed") {
