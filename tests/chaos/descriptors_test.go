@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -42,24 +43,28 @@ func TestWorkersOutOfDescriptors(t *testing.T) {
 		t.Errorf("/version after the reload = %d %q", code, body)
 	}
 	for _, c := range crowd {
-		askUntilClosed(t, c)
+		askUntilServedAnew(t, c)
 	}
 	s.AwaitStatus("the shortage is over", func(st harness.Status) bool {
 		return len(st.Degraded) == 0 && len(st.Workers) == 2
 	})
 }
 
-// askUntilClosed asks on a connection of before a reload, until the answer says
-// that it is the last. The order to drain may come a moment after the answer to
-// the operator.
-func askUntilClosed(t *testing.T, c *client) {
+// askUntilServedAnew asks on a connection of before a reload until it has moved to
+// a new worker, or is told that an answer is the last. The order to drain may
+// come a moment after the answer to the operator.
+func askUntilServedAnew(t *testing.T, c *client) {
 	t.Helper()
 	if !harness.Poll(patience, func() bool {
-		closes, err := c.exchange("GET /n/2 HTTP/1.1\r\nHost: a\r\n\r\n", "n 2\n")
+		closes, err := c.exchange("GET /version HTTP/1.1\r\nHost: a\r\n\r\n", "v0\n")
+		var other wrongAnswer
+		if errors.As(err, &other) && strings.Contains(other.text, `answer 200 "v1\n"`) {
+			return true
+		}
 		must(t, err)
 		return closes
 	}) {
-		t.Fatal("a connection of before the reload is never told to close")
+		t.Fatal("a connection of before the reload stays with the old worker")
 	}
 	c.Close()
 }

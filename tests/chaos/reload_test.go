@@ -47,8 +47,8 @@ func (r *run) reload() {
 			r.Errorf("%s: %d connections of slot %d were cut, all of them were busy", what, w.Cut, w.Slot)
 		}
 		// Short ones may have ended between the count and the order to drain.
-		if args != nil && w.Finished+short < w.OldConnections {
-			r.Errorf("%s: %d connections of slot %d finished, it began to drain with %d", what, w.Finished, w.Slot, w.OldConnections)
+		if args != nil && w.Moved+w.Finished+short < w.OldConnections {
+			r.Errorf("%s: %d connections of slot %d moved and %d finished, it began to drain with %d", what, w.Moved, w.Slot, w.Finished, w.OldConnections)
 		}
 	}
 	r.calm(what)

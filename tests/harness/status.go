@@ -144,6 +144,7 @@ type Reloaded struct {
 		ReadyMS        float64 `json:"ready_ms"`
 		OldPID         int     `json:"old_pid"`
 		OldConnections int     `json:"old_connections"`
+		Moved          int
 		Finished, Cut  int
 	}
 }
