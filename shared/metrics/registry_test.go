@@ -89,7 +89,7 @@ func TestRetiredCountsStay(t *testing.T) {
 		`srvctl_connections_refused_total{reason="connections_limit"}`:  0,
 		`srvctl_parse_errors_total{reason="bare_lf"}`:                   0,
 		`srvctl_worker_restarts_total{reason="crash"}`:                  0,
-		`srvctl_reloads_total{result="ok"}`:                        0,
+		`srvctl_reloads_total{result="ok"}`:                             0,
 		`srvctl_build_info{go="` + runtime.Version() + `",version="x"}`: 1,
 	}
 	wantSeries(t, both, want)
