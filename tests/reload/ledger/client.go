@@ -137,7 +137,7 @@ func (c *client) pause(most time.Duration) bool {
 	case silent < c.l.o.Idle:
 		c.l.fault(Early, c.form, "ended unannounced after %v of silence, want %v", silent, c.l.o.Idle)
 	default:
-		c.row.Unannounced++
+		c.row.ended(silent)
 	}
 	c.close()
 	return false

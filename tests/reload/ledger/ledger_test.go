@@ -132,7 +132,7 @@ func TestMisbehaviour(t *testing.T) {
 				t.Parallel()
 				rep := start(t, each(5, tc.do)).account(ledger.Options{
 					Connections: only(form), Patience: 300 * time.Millisecond,
-				}, 60)
+				}, 25)
 				wantFaults(t, rep, tc.want, tc.text)
 			})
 		}
@@ -184,6 +184,9 @@ func TestSilence(t *testing.T) {
 	rep := start(t, idle).account(ledger.Options{Connections: only(ledger.Keep), Idle: 30 * time.Millisecond}, 200)
 	if n := rep.Total.Unannounced + rep.Total.Raced; n == 0 || int64(n) > closed.Load() {
 		t.Errorf("%d ends of silent connections, %d made", n, closed.Load())
+	}
+	if rep.Total.Unannounced > 0 && rep.Total.Silence < 30*time.Millisecond {
+		t.Errorf("the shortest silence is %v, but the server waits for 30ms", rep.Total.Silence)
 	}
 	if p := rep.Problems(); len(p) > 0 {
 		t.Errorf("problems with ends after long silence: %q", p)

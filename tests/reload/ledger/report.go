@@ -12,15 +12,16 @@ import (
 type Row struct {
 	Form        string
 	Connections int
-	Sent        int // numbers of which at least the first byte was written
-	Answered    int // whole and right
-	Resent      int // times that a request was sent again, known to be unprocessed
-	Abandoned   int // requests whose connection the client gave up after a wrong answer
-	Raced       int // requests that met the end of a connection that was silent for long
-	Unaccepted  int // requests on connections that an address that went never accepted
-	Announced   int // ends of connections that the last answer announced
-	Unannounced int // ends of connections that were silent for long
-	Refusals    int // connects that were refused while that was allowed
+	Sent        int           // numbers of which at least the first byte was written
+	Answered    int           // whole and right
+	Resent      int           // times that a request was sent again, known to be unprocessed
+	Abandoned   int           // requests whose connection the client gave up after a wrong answer
+	Raced       int           // requests that met the end of a connection that was silent for long
+	Unaccepted  int           // requests on connections that an address that went never accepted
+	Announced   int           // ends of connections that the last answer announced
+	Unannounced int           // ends of connections that were silent for long
+	Silence     time.Duration // the shortest of their silences
+	Refusals    int           // connects that were refused while that was allowed
 	Faults      [classes]int
 	P50, P99    time.Duration // from the last byte of the request to the last of its answer
 	Stall       time.Duration // the longest of those, and of the connects
@@ -36,7 +37,10 @@ func (r *Row) add(o Row) {
 	r.Raced += o.Raced
 	r.Unaccepted += o.Unaccepted
 	r.Announced += o.Announced
-	r.Unannounced += o.Unannounced
+	if o.Unannounced > 0 {
+		r.ended(o.Silence)
+		r.Unannounced += o.Unannounced - 1
+	}
 	r.Refusals += o.Refusals
 	if o.Stall > r.Stall {
 		r.Stall, r.StallAfter = o.Stall, o.StallAfter
@@ -44,6 +48,14 @@ func (r *Row) add(o Row) {
 	for i, n := range o.Faults {
 		r.Faults[i] += n
 	}
+}
+
+// ended counts an end without announcement after some silence.
+func (r *Row) ended(silent time.Duration) {
+	if r.Unannounced == 0 || silent < r.Silence {
+		r.Silence = silent
+	}
+	r.Unannounced++
 }
 
 // Report is the account.
@@ -74,10 +86,10 @@ func (l *Ledger) reportLocked() Report {
 func (r Report) String() string {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "form\tsent\tanswered\tresent\tlost\tdoubled\tresets\tannounced\tunannounced\traced\tunaccepted\trefusals\tp50\tp99\tstall\tat\t")
+	fmt.Fprintln(t, "form\tsent\tanswered\tresent\tlost\tdoubled\tresets\tannounced\tunannounced\tsilence\traced\tunaccepted\trefusals\tp50\tp99\tstall\tat\t")
 	for _, w := range append(slices.Clone(r.Rows), r.Total) {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%v\t%v\t%.2fs\t\n", w.Form, w.Sent, w.Answered, w.Resent,
-			w.Faults[Lost], w.Faults[Doubled], w.Faults[Reset], w.Announced, w.Unannounced, w.Raced, w.Unaccepted, w.Refusals,
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%d\t%d\t%d\t%v\t%v\t%v\t%.2fs\t\n", w.Form, w.Sent, w.Answered, w.Resent,
+			w.Faults[Lost], w.Faults[Doubled], w.Faults[Reset], w.Announced, w.Unannounced, w.Silence.Round(time.Millisecond), w.Raced, w.Unaccepted, w.Refusals,
 			w.P50, w.P99, w.Stall.Round(10*time.Microsecond), w.StallAfter.Seconds())
 	}
 	t.Flush()
