@@ -177,7 +177,7 @@ func (m *master) heardServing(now time.Time, s *slot) {
 		m.takeOver(now, s)
 		return
 	}
-	if m.gen.allIn(slotServing) {
+	if m.phase == phaseStarting && m.gen.allIn(slotServing) { // a stop may have begun before its listeners are given up
 		m.started(now)
 	}
 }
