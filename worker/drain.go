@@ -87,6 +87,11 @@ func (w *worker) leave() {
 		return
 	}
 	w.srv.Drain() // what the queues still hold is answered with Connection: close
+	if w.control.HungUp() {
+		// The order to leave queues to a successor is the last of a master that
+		// is dead by now. The successor leaves too, and may have done so.
+		d.empty = w.allListeners()
+	}
 	w.leaveListeners(d.empty)
 	d.left = true
 	if err := w.tell(control.Left{}); err != nil {

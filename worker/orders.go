@@ -177,11 +177,15 @@ func (w *worker) orphaned(err error) {
 	} else {
 		w.log.Error("control channel broke: finishing what was accepted, then exiting", "err", err)
 	}
+	w.beginDrain(control.Drain{Timeout: w.conf.Drain.Timeout, Idle: w.conf.Drain.Idle, Why: control.WhyStop, Empty: w.allListeners()})
+}
+
+func (w *worker) allListeners() []int {
 	all := make([]int, len(w.listeners))
 	for i := range all {
 		all[i] = i
 	}
-	w.beginDrain(control.Drain{Timeout: w.conf.Drain.Timeout, Idle: w.conf.Drain.Idle, Why: control.WhyStop, Empty: all})
+	return all
 }
 
 func (w *worker) tell(m control.Message) error {

@@ -200,6 +200,24 @@ func TestOrphan(t *testing.T) {
 	}
 }
 
+// The last order of a master may be to leave the queues to a successor. When
+// that is read the successor may have left too: nobody else will empty them.
+func TestOrphanThatWasToLeaveTheQueues(t *testing.T) {
+	http := newPort(t, false, 2).listens()
+	h := hire(t, tested, 0, http).serve(0)
+	h.halt()
+	b := http.browser()
+	b.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
+	h.send(control.Drain{Timeout: anHour, Idle: anHour, Why: control.WhyReload})
+	http.close()
+	h.link.Close()
+	h.goOn()
+	_, err := b.answer("hello\n")
+	must(t, err)
+	b.Close()
+	h.exits()
+}
+
 // SIGTERM ends a worker at once in every state: with exit code 0, its lines
 // written, and the queues left to others.
 func TestTerminate(t *testing.T) {

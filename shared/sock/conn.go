@@ -198,6 +198,18 @@ func rights(oob []byte) (fds []int, err error) {
 	return fds, err
 }
 
+// HungUp reports whether the peer has closed its end, whatever of what it said
+// is still unread.
+func (c *Conn) HungUp() bool {
+	var hup bool
+	err := c.raw.Control(func(fd uintptr) {
+		p := []unix.PollFd{{Fd: int32(fd)}} // POLLHUP is always looked for
+		n, _ := unix.Poll(p, 0)
+		hup = n > 0 && p[0].Revents&unix.POLLHUP != 0
+	})
+	return err != nil || hup
+}
+
 // Close closes the channel and ends a Recv or Send that waits.
 func (c *Conn) Close() {
 	c.closed.Store(true)

@@ -255,3 +255,27 @@ func TestPairIsNotInherited(t *testing.T) {
 		}
 	}
 }
+
+// The end of the peer shows before what it said last is read.
+func TestHungUp(t *testing.T) {
+	x, y, err := sock.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := sock.NewConn(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	b, err := sock.NewConn(y)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Send([]byte("last"), nil); err != nil || a.HungUp() {
+		t.Errorf("%v, hung up %v; want neither", err, a.HungUp())
+	}
+	b.Close()
+	if !a.HungUp() {
+		t.Error("the end of the peer does not show")
+	}
+}
