@@ -206,15 +206,21 @@ func TestOrphanThatWasToLeaveTheQueues(t *testing.T) {
 	http := newPort(t, false, 2).listens()
 	h := hire(t, tested, 0, http).serve(0)
 	h.halt()
-	b := http.browser()
-	b.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
+	var waiting []*browser // also in the queue of slot 1, from which this worker does not accept
+	for range 50 {
+		b := http.browser()
+		b.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
+		waiting = append(waiting, b)
+	}
 	h.send(control.Drain{Timeout: anHour, Idle: anHour, Why: control.WhyReload})
 	http.close()
 	h.link.Close()
 	h.goOn()
-	_, err := b.answer("hello\n")
-	must(t, err)
-	b.Close()
+	for _, b := range waiting {
+		_, err := b.answer("hello\n")
+		must(t, err)
+		b.Close()
+	}
 	h.exits()
 }
 
