@@ -175,7 +175,7 @@ func TestIdleConnections(t *testing.T) {
 // A connection that cannot move and is used in time is answered, and told.
 func TestIdleConnectionAsks(t *testing.T) {
 	t.Parallel()
-	old := setup{listeners: alt}
+	old := setup{listeners: alt, idle: patience}
 	s := old.start(t)
 	c := connect(t, s.Addr("alt"))
 	if _, _, err := c.ask("/version"); err != nil {

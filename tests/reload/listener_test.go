@@ -17,7 +17,7 @@ import (
 // Listeners come and go, and the others do not notice.
 func TestListeners(t *testing.T) {
 	t.Parallel()
-	var c setup
+	c := setup{idle: patience}
 	s := c.start(t)
 	l := load(s, s.Addr("http"))
 	for range times(2, 30) {

@@ -35,12 +35,13 @@ var idle = func() time.Duration {
 
 // setup is what a configuration says; the zero value is a small server.
 type setup struct {
-	workers   int    // 0 is 2
-	version   string // what /version answers
-	http      string // the listener's settings; "" is a TCP address @http@
-	listeners string // further ones, "name: {...}, "
-	drain     string // besides idle; "" is patient: no old generation is cut
-	more      string // lines of the top level
+	workers   int           // 0 is 2
+	version   string        // what /version answers
+	http      string        // the listener's settings; "" is a TCP address @http@
+	listeners string        // further ones, "name: {...}, "
+	idle      time.Duration // drain.idle; 0 is idle
+	drain     string        // besides idle; "" is patient: no old generation is cut
+	more      string        // lines of the top level
 }
 
 // text is the configuration file.
@@ -54,7 +55,7 @@ sites:
   - routes:
       - {match: /version, respond: {body: "%s\n"}}
       - {match: /ready, health: {kind: ready}}%s`,
-		cmp.Or(c.workers, 2), idle, cmp.Or(c.drain, "timeout: 20s, generations: 16"), c.listeners,
+		cmp.Or(c.workers, 2), cmp.Or(c.idle, idle), cmp.Or(c.drain, "timeout: 20s, generations: 16"), c.listeners,
 		cmp.Or(c.http, `address: "@http@"`), c.more, cmp.Or(c.version, "one"), ledger.Routes)
 }
 

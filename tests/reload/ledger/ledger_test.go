@@ -15,7 +15,13 @@ import (
 // all is some connections of each form.
 var all = map[ledger.Form]int{ledger.Keep: 4, ledger.Fresh: 2, ledger.Dribble: 4, ledger.Pipeline: 2}
 
-func only(form ledger.Form) map[ledger.Form]int { return map[ledger.Form]int{form: 8} }
+// only is enough connections of one form to be done soon.
+func only(form ledger.Form) map[ledger.Form]int {
+	if form == ledger.Dribble {
+		return map[ledger.Form]int{form: 30}
+	}
+	return map[ledger.Form]int{form: 8}
+}
 
 func TestHonestServer(t *testing.T) {
 	t.Parallel()
