@@ -226,6 +226,6 @@ func (g *giver) end() {
 		g.takeBack(e, false)
 	}
 	if len(back) > 0 {
-		w.log.Warn("successor is gone: connections are back", "connections", len(back))
+		w.log.Info("successor is gone: connections are back", "connections", len(back))
 	}
 }

@@ -1,14 +1,11 @@
 package sock
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"maps"
 	"math"
-	"os"
+	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -81,8 +78,7 @@ const (
 // before Refuse, but not longer than the limit, and returns how many are. That
 // takes as long as the slowest client: a round trip, and more when a segment
 // was lost, for which some seconds are a good limit. There is no signal for
-// it: the kernel's table is read, with growing pauses. A reading takes some
-// milliseconds, and some 3 more for every thousand connections of the machine.
+// it: the kernel is asked, with growing pauses.
 //
 // It is not for an event loop. Unlike everything else of a Set it may run
 // beside other methods.
@@ -95,7 +91,9 @@ func Settle(limit time.Duration, sets ...*Set) (halfOpen int, err error) {
 	pause := settleFirst
 	awaited := map[string]bool{}
 	for look := 1; ; look++ {
-		now, err := handshakes(sets)
+		now, err := handshakes(func(at netip.AddrPort) bool {
+			return slices.ContainsFunc(sets, func(s *Set) bool { return overlap(at, s.target.addr) })
+		})
 		if err != nil {
 			return 0, err
 		}
@@ -112,40 +110,4 @@ func Settle(limit time.Duration, sets ...*Set) (halfOpen int, err error) {
 		<-time.After(min(pause, left))
 		pause = min(2*pause, settleMost)
 	}
-}
-
-var synRecv = []byte(" 03 ")
-
-// handshakes finds those with the addresses of the sets that have begun and
-// not ended, which are in the state SYN_RECV, by both ends' addresses.
-func handshakes(sets []*Set) (map[string]bool, error) {
-	found := map[string]bool{}
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		f, err := os.Open(table)
-		if os.IsNotExist(err) {
-			continue // no IPv6
-		}
-		if err != nil {
-			return nil, err
-		}
-		lines := bufio.NewScanner(f)
-		for lines.Scan() {
-			if !bytes.Contains(lines.Bytes(), synRecv) {
-				continue // cheaply: there may be very many
-			}
-			f := strings.Fields(lines.Text())
-			if len(f) < 4 || f[3] != "03" {
-				continue
-			}
-			at, ok := parseAddress(f[1])
-			if ok && slices.ContainsFunc(sets, func(s *Set) bool { return overlap(at, s.target.addr) }) {
-				found[f[1]+" "+f[2]] = true
-			}
-		}
-		f.Close()
-		if err := lines.Err(); err != nil {
-			return nil, err
-		}
-	}
-	return found, nil
 }
