@@ -71,7 +71,7 @@ func TestOverlappingAddress(t *testing.T) {
 				awaitAnswers(t, l, 20)
 			}
 			account(t, s, []*ledger.Ledger{l})
-			wantCalmLog(t, s, "")
+			wantCalmLog(t, s)
 		})
 	}
 }
@@ -134,7 +134,7 @@ func TestListenerOptions(t *testing.T) {
 		wantBacklog(t, "-t", s.Addr("http"), "4096")
 	}
 	account(t, s, []*ledger.Ledger{l, local})
-	wantCalmLog(t, s, "")
+	wantCalmLog(t, s)
 }
 
 // wantBacklog asks ss, which shows the backlog of a listening socket where
