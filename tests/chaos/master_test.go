@@ -42,7 +42,7 @@ func (r *run) onlyRefused(what string, began time.Time) {
 	refused, reset := 0, []failure{}
 	for _, f := range r.load.take(r) {
 		switch early := f.born.After(began) && f.answered == 0; {
-		case early && f.port == 0:
+		case f.port == 0: // it may have been begun a moment before
 			refused++
 		case early && errors.Is(f.err, syscall.ECONNRESET):
 			reset = append(reset, f)
