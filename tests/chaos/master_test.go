@@ -35,10 +35,10 @@ func (r *run) killMaster() {
 // The kernel has no way to close a queue only if it is empty. A client whose
 // connection comes between the last look of the last worker and its close is
 // reset, before anybody has accepted it. That takes microseconds, so it may meet
-// one or two.
+// one.
 func (r *run) onlyRefused(what string, began time.Time) {
 	r.Helper()
-	const unlucky = 2
+	const unlucky = 1
 	refused, reset := 0, []failure{}
 	for _, f := range r.load.take(r) {
 		switch early := f.born.After(began) && f.answered == 0; {
