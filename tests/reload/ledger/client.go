@@ -134,8 +134,8 @@ func (c *client) pause(most time.Duration) bool {
 		c.row.Refusals++ // it was never accepted
 	case isReset(err):
 		c.l.fault(Reset, c.form, "while it was silent, for %v: %v", silent, err)
-	case silent < c.l.o.Idle:
-		c.l.fault(Early, c.form, "ended unannounced after %v of silence, want %v", silent, c.l.o.Idle)
+	case silent < c.l.o.Idle || c.l.o.Stay:
+		c.l.fault(Early, c.form, "ended unannounced after %v of silence, want %v (Stay: %t)", silent, c.l.o.Idle, c.l.o.Stay)
 	default:
 		c.row.ended(silent)
 	}
@@ -171,6 +171,9 @@ func (c *client) exchange(batch []*request, send func() error) {
 		c.answered(r)
 		if closes {
 			c.row.Announced++
+			if c.l.o.Stay && !r.closes {
+				c.l.fault(Ended, c.form, "request %d, answered, connection %v, %d answers on it", r.number, w.LocalAddr(), w.answers)
+			}
 			c.leave(batch[i+1:])
 			return
 		}
@@ -239,7 +242,7 @@ func (c *client) broken(rest []*request, err error, silent time.Duration, first 
 	case errors.Is(err, os.ErrDeadlineExceeded):
 	case nothing && w.answers == 0 && c.l.refusal.Load():
 		what = stateUnaccepted
-	case nothing && silent >= c.l.o.Idle-delivery:
+	case nothing && silent >= c.l.o.Idle-delivery && !c.l.o.Stay:
 		what = stateRaced
 	case isReset(err):
 		c.l.fault(Reset, c.form, "%d requests in flight from %d on, %d answers before on this connection, silent for %v before: %v",

@@ -30,6 +30,9 @@
 // win that race, so whoever wants none must not be silent. Any other end with a
 // request in flight is a loss, and a reset is a fault wherever it comes.
 //
+// With Options.Stay a connection may not end at all unless its client asks for
+// it: ends that are announced or that follow a silence are faults too.
+//
 // A refused connection is a fault, unless AllowRefusal says that the address may
 // be gone. Then a connection that ends before its first answer, with requests
 // that are not in the log, was never accepted: that is no loss either.

@@ -37,6 +37,9 @@ type Options struct {
 	// when its end is not announced. At least a second, or the pauses and a busy
 	// machine come too near to it.
 	Idle time.Duration
+	// Stay wants connections to last until a client ends them: any end that it
+	// has not asked for is a fault, announced or after however long a silence.
+	Stay bool
 	// From is the first number, for several ledgers of one server.
 	From int64
 	// AllowRefusal is the state that SetAllowRefusal changes.
@@ -157,6 +160,7 @@ const (
 	Reset                 // a connection was broken by RST
 	Wrong                 // an answer came that was not the one due
 	Early                 // a silent connection was ended too soon without notice
+	Ended                 // an answer announced an end, and Options.Stay wants none
 	Refused               // nobody listened
 	Doubled               // a number is in the log more than once
 	Unlogged              // an answered number is not in the log
@@ -165,7 +169,7 @@ const (
 )
 
 func (c Class) String() string {
-	return [...]string{"lost", "reset", "wrong", "early", "refused", "doubled", "unlogged", "unknown"}[c]
+	return [...]string{"lost", "reset", "wrong", "early", "ended", "refused", "doubled", "unlogged", "unknown"}[c]
 }
 
 // Fault is one thing that must not happen.

@@ -282,3 +282,28 @@ func TestBrokenLog(t *testing.T) {
 		}
 	}
 }
+
+// Who wants connections to stay is told of every end that no client asked for.
+func TestStay(t *testing.T) {
+	t.Parallel()
+	if p := start(t, honest).account(ledger.Options{Connections: all, Stay: true}, 2000).Problems(); len(p) > 0 {
+		t.Errorf("problems with an honest server: %q", p)
+	}
+	silence := func(s *standin, q question) {
+		honest(s, q)
+		q.c.Close()
+	}
+	announced := func(s *standin, q question) {
+		s.write(q)
+		io.WriteString(q.c, q.text(true))
+		q.linger()
+	}
+	for _, form := range []ledger.Form{ledger.Keep, ledger.Dribble, ledger.Pipeline} {
+		o := ledger.Options{Connections: only(form), Stay: true}
+		wantFaults(t, start(t, each(5, announced)).account(o, 100), "ended", "answered, connection")
+		if form == ledger.Keep {
+			o.Idle = time.Microsecond // for others such an end would be allowed
+			wantFaults(t, start(t, each(5, silence)).account(o, 100), "early | lost reset", "of silence")
+		}
+	}
+}
