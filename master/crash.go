@@ -50,6 +50,9 @@ func (m *master) account(s *slot, w *worker) {
 	if m.phase == phaseStopping {
 		m.stop.finished, m.stop.cut = m.stop.finished+w.finished, m.stop.cut+w.cut
 	}
+	if m.rolling() { // the answer is still to come
+		m.reload.report.drained(w)
+	}
 	for _, op := range s.gen.waiting {
 		op.report.drained(w)
 	}

@@ -21,6 +21,7 @@ func (m *master) retire(now time.Time, s *slot) bool {
 	cfg := s.gen.config
 	if s.state.accepting() {
 		m.connect(now, s)
+		m.disinherit(now, s.worker)
 	}
 	return m.drainSlot(now, s, control.Drain{
 		Timeout: cfg.Drain.Timeout, Idle: cfg.Drain.Idle, Why: control.WhyReload, Empty: m.goneFrom(s.gen),

@@ -72,6 +72,19 @@ func (m *master) reconnect(now time.Time) {
 	}
 }
 
+// disinherit finds another heir for the workers that drain into one that is
+// about to drain itself: it passes on what comes, but ends when it has nothing
+// left.
+func (m *master) disinherit(now time.Time, heir *worker) {
+	for _, g := range m.old {
+		for _, s := range g.slots {
+			if s.state == slotDraining && s.worker.heir == heir {
+				m.connect(now, s)
+			}
+		}
+	}
+}
+
 // lives reports whether the worker has not been reaped. One that drains itself
 // still takes, or refuses in words.
 func (w *worker) lives() bool { return w.home.worker == w }

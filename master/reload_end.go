@@ -57,7 +57,11 @@ func (m *master) endReload(now time.Time) {
 	r.report.Result, r.report.Generation = reloadOK, m.gen.number
 	if r.failed != nil {
 		r.report.Result, r.report.Error = reloadFailed, r.failed.Error()
-		m.log.Error("reload failed, generation "+fmt.Sprint(m.gen.number)+" goes on", "err", r.failed)
+		if r.failed == errStopping {
+			m.log.Info("reload ended", "err", r.failed)
+		} else {
+			m.log.Error("reload failed, the generation in force goes on", "generation", m.gen.number, "err", r.failed)
+		}
 		m.service.ready(fmt.Sprintf("reload failed, generation %d goes on: %v", m.gen.number, r.failed))
 	} else {
 		m.log.Info("reload done", "generation", m.gen.number, "workers", len(m.gen.slots), "in", took.Round(time.Millisecond).String())
@@ -122,10 +126,12 @@ func (m *master) settleOld(now time.Time) {
 	m.makeRoom(now)
 }
 
+// errStopping ends a reload that the end of the server has overtaken.
+var errStopping = errors.New("the server stops")
+
 // stopReload ends whatever a reload is doing, because the server stops.
 func (m *master) stopReload(now time.Time) {
 	m.stopUpgrade()
-	stops := errors.New("the server stops")
 	for _, a := range m.again.askers {
 		a.op.finish(endAnswer(1, "reload: the server stops: nothing was changed", ""))
 		m.stop.told = append(m.stop.told, a.op)
@@ -136,10 +142,10 @@ func (m *master) stopReload(now time.Time) {
 			m.stop.told = append(m.stop.told, a.op)
 		}
 		if r.stage == reloadRolling {
-			r.failed = stops
+			r.failed = errStopping
 			m.endReload(now)
 		} else {
-			m.failReload(now, stops)
+			m.failReload(now, errStopping)
 		}
 	}
 	for _, g := range m.old {

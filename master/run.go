@@ -114,6 +114,7 @@ func prepare(o Options, given []inherited, r *resources) (*master, *claim, error
 	m := newMaster(o)
 	m.service = newService()
 	r.hold(m.service.close)
+	r.hold(m.startSignals()) // before anybody can find this server and signal it
 	m.paths = FindPaths(cfg, o.Socket)
 	claim, err := stake(m.paths)
 	if err != nil {
@@ -134,7 +135,6 @@ func prepare(o Options, given []inherited, r *resources) (*master, *claim, error
 	if err := m.first(cfg, has, given, r); err != nil {
 		return nil, nil, err
 	}
-	r.hold(m.startSignals())
 	if err := m.provide(r); err != nil {
 		return nil, nil, err
 	}

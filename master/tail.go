@@ -3,6 +3,7 @@ package master
 import (
 	"bufio"
 	"io"
+	"regexp"
 	"strings"
 	"sync"
 	"unicode"
@@ -98,13 +99,17 @@ func (t *tail) Text() string {
 	return strings.Join(append(lines, t.last...), "\n")
 }
 
+// verdict is how the Go runtime begins to tell why it ends a program: a panic,
+// an error of its own, memory that may not be touched, a signal.
+var verdict = regexp.MustCompile(`^(panic: |fatal error: |unexpected fault address |SIG[A-Z0-9]+: )`)
+
 // Headline returns the one line that says most, for a status line.
 func (t *tail) Headline() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, lines := range [][]string{t.first, t.last} {
 		for _, line := range lines {
-			if strings.HasPrefix(line, "panic:") || strings.HasPrefix(line, "fatal error:") {
+			if verdict.MatchString(line) {
 				return line
 			}
 		}

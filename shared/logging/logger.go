@@ -28,7 +28,7 @@ type Options struct {
 // and then keys and values; a nil "err" is left out.
 //
 // The event says what happened in constant words: lines with the same words
-// (and the same slot) are the same event. More than 10 in 10 s are suppressed;
+// about the same process are the same event. More than 10 in 10 s are suppressed;
 // when the 10 s are over, the last of them is written with repeated=N.
 type Logger struct {
 	entry *logrus.Entry
@@ -121,7 +121,7 @@ func (l *Logger) log(level logrus.Level, text string, kv []any) {
 		return
 	}
 	entry := l.entry.WithFields(fieldsOf(kv))
-	same := event{level: level.String(), text: text, slot: fmt.Sprint(entry.Data["slot"])}
+	same := event{level: level.String(), text: text, about: fmt.Sprint(entry.Data["slot"], entry.Data["generation"], entry.Data["pid"])}
 	if l.core.throttle.pass(same, func(repeated int) {
 		entry.WithField("repeated", repeated).Log(level, text)
 	}) {

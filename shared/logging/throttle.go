@@ -11,15 +11,15 @@ const (
 	throttleBurst  = 10
 	throttleWindow = 10 * time.Second
 	// throttleEvents bounds the events that are watched at one time. Events are
-	// constants of the program, times the slots, so that this is out of reach;
-	// what is beyond it is not throttled.
+	// constants of the program, times the processes of a few seconds; what is
+	// beyond it is not throttled.
 	throttleEvents = 1024
 )
 
-// An event is what counts as the same when it repeats: a slot's trouble does
-// not hide another's.
+// An event is what counts as the same when it repeats: the trouble, or the end,
+// of a process does not hide another's.
 type event struct {
-	level, text, slot string
+	level, text, about string
 }
 
 // A throttle lets the first lines of an event pass and counts the others.

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"math"
 	"slices"
 	"strconv"
 
@@ -173,7 +174,9 @@ func (r *Registry) processesLocked(p *page) {
 	}
 	for n, s := range slots {
 		label := strconv.Itoa(n)
-		p.counter(descWorkerCPU, s.cpu, label)
+		// Sums of seconds differ with their order in the last digit, and a
+		// counter that shrinks by that much counts as reset.
+		p.counter(descWorkerCPU, math.Round(s.cpu*clockTicks)/clockTicks, label)
 		if s.alive {
 			p.gauge(descWorkerMemory, s.resident, label)
 		}
