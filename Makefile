@@ -29,11 +29,11 @@ BENCH      := $(GO) run ./tests/bench $(if $(CONTENDERS),-contenders $(CONTENDER
               $(if $(ROWS),-rows $(ROWS)) $(if $(ROUNDS),-rounds $(ROUNDS))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race soak fuzz bench bench-smoke lint check clean
+.PHONY: help run build test race soak fuzz bench bench-smoke bench-reloads lint check clean
 
 help:
 	@echo "srvctl $(VERSION): make ..."
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: build ## build and start the server in the foreground, ^C stops it
 	@echo
@@ -66,6 +66,9 @@ bench: build ## against nginx, h2o, net/http, a C floor: CONTENDERS= ROWS= ROUND
 
 bench-smoke: build ## the short form of bench: does everything answer, one second each
 	@$(BENCH) -smoke
+
+bench-reloads: build ## what clients of srvctl and nginx notice of a reload a second: DURATION=20s
+	@$(GO) run ./tests/bench/reloads $(if $(DURATION),-duration $(DURATION))
 
 lint: ## gofmt, go vet (amd64, arm64), staticcheck
 	@GO="$(GO)" .ci/lint
