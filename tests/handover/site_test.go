@@ -18,8 +18,6 @@ import (
 	"srvctl/tests/reload/ledger"
 )
 
-func TestMain(m *testing.M) { harness.Main(m) }
-
 // patience bounds whatever should not take long at all.
 const patience = 20 * time.Second
 

@@ -1,0 +1,93 @@
+package handover
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"srvctl/tests/harness"
+)
+
+// Whatever number of workers there was before, new connections are spread over
+// those that serve now: the sockets of slots that are gone have no owner, and
+// their connections must not all go to one worker.
+//
+// A burst is over within some 20 ms. Where all workers take from one queue, each
+// gets of it what it had of the CPUs in that time, and that is evened out by
+// several bursts only; where each has a queue of its own, by few.
+func TestBalance(t *testing.T) {
+	const connections = 1000
+	harness.RaiseOpenFiles(t, connections+256)
+	for _, form := range forms[:2] {
+		t.Run(form.name, func(t *testing.T) {
+			bursts := map[string]int{"sliced": 2, "shared": 8}[form.name]
+			s := setup{workers: 4, http: form.http}.start(t)
+			for _, scales := range [][]int{{3}, {2}, {4}, {1, 3}} {
+				for _, n := range scales {
+					scale(t, s, n)
+				}
+				n := scales[len(scales)-1]
+				share := make([]int, n)
+				spread(t, s, oneByOne(t, s.Addr("http"), connections), share)
+				wantBalance(t, fmt.Sprint("one after the other, scaled to ", scales), share)
+				clear(share)
+				for range bursts {
+					spread(t, s, burst(t, s.Addr("http"), connections), share)
+				}
+				wantBalance(t, fmt.Sprint("in bursts, scaled to ", scales), share)
+			}
+		})
+	}
+}
+
+// spread adds up by slot where the connections of a crowd are, which are all
+// there are, and closes them.
+func spread(t *testing.T, s *harness.Server, crowd []*client, share []int) {
+	t.Helper()
+	for _, w := range awaitQuiet(t, s, len(crowd)).In("serving") {
+		share[w.Slot] += w.Connections
+	}
+	for _, c := range crowd {
+		c.Close()
+	}
+	awaitQuiet(t, s, 0)
+}
+
+func wantBalance(t *testing.T, what string, share []int) {
+	t.Helper()
+	t.Logf("%s: %v", what, share)
+	if 2*slices.Max(share) > 3*slices.Min(share) {
+		t.Errorf("%s: connections of the workers: %v; want none with more than 1.5 times those of another", what, share)
+	}
+}
+
+// oneByOne opens connections, each when the one before has been answered.
+func oneByOne(t *testing.T, addr string, n int) []*client {
+	t.Helper()
+	crowd := make([]*client, n)
+	for i := range crowd {
+		crowd[i] = connect(t, addr)
+		must(t, crowd[i].ask("/version", "one\n"))
+	}
+	return crowd
+}
+
+// burst opens connections all at once.
+func burst(t *testing.T, addr string, n int) []*client {
+	t.Helper()
+	crowd, errs := make([]*client, n), make([]error, n)
+	var wg sync.WaitGroup
+	for i := range crowd {
+		wg.Go(func() { crowd[i], errs[i] = dial(addr) })
+	}
+	wg.Wait()
+	for _, c := range crowd {
+		if c != nil {
+			t.Cleanup(func() { c.Close() })
+		}
+	}
+	must(t, errors.Join(errs...))
+	return crowd
+}
