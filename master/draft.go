@@ -18,27 +18,30 @@ import (
 // anything of it may fail. Whoever gets one adopts or discards it.
 type draft struct {
 	gen   *generation
-	bound []*sock.Set // by listener; nil: the server has this address already
+	bound []*sock.Set // by listener; nil: the server has this address already,
+	kept  []*sock.Set // and this is its set, which belongs to the loop
 	admin *admin      // nil: as it is
 }
 
 // A setting is what the server has already while a draft is made. It shares
 // nothing with the loop.
 type setting struct {
-	addresses map[string]bool // of listeners
-	own       []*sock.Set     // copies of their sockets, whose options may be changed
-	given     [][]int         // by listener: sockets that this process was started with
-	admin     string          // address of the admin pages as configured
-	patience  time.Duration   // how long to wait for an address that is taken
-	daemonLog string          // takes the place of standard output and error
+	kept      map[string][]*sock.Set // of listeners, by address; they belong to the loop
+	own       []*sock.Set            // copies of their sockets, whose options may be changed
+	given     [][]int                // by listener: sockets that this process was started with
+	admin     string                 // address of the admin pages as configured
+	patience  time.Duration          // how long to wait for an address that is taken
+	daemonLog string                 // takes the place of standard output and error
 }
 
 // settingNow returns the setting for a draft that follows the generation in
 // force. Whoever uses it closes it.
 func (m *master) settingNow() (setting, error) {
-	now := setting{addresses: make(map[string]bool), admin: m.gen.config.Admin.Address, daemonLog: m.daemonLog}
+	now := setting{kept: make(map[string][]*sock.Set), admin: m.gen.config.Admin.Address, daemonLog: m.daemonLog}
 	for _, l := range m.gen.listeners {
-		now.addresses[l.set.Spec.Address] = true
+		if m.env.reachable(l.set) {
+			now.kept[l.set.Spec.Address] = append(now.kept[l.set.Spec.Address], l.set)
+		}
 		copied := *l.set
 		var err error
 		if copied.Files, err = duplicate(l.set.Files); err != nil {
@@ -60,7 +63,7 @@ func (s *setting) close() {
 // draft takes what a configuration needs, or says everything that is in the
 // way of it and leaves nothing behind.
 func (m *master) draft(number int, c *conf.Config, has setting) (_ *draft, err error) {
-	d := &draft{gen: newGeneration(number, c), bound: make([]*sock.Set, len(c.Listeners))}
+	d := &draft{gen: newGeneration(number, c), bound: make([]*sock.Set, len(c.Listeners)), kept: make([]*sock.Set, len(c.Listeners))}
 	defer func() {
 		if err != nil {
 			d.discard()
@@ -96,7 +99,8 @@ func (d *draft) bind(has setting) error {
 	var errs []error
 	for i := range d.gen.config.Listeners {
 		l := &d.gen.config.Listeners[i]
-		if has.addresses[l.Address] {
+		if sets := has.kept[l.Address]; len(sets) > 0 { // several of port 0 share an address
+			d.kept[i], has.kept[l.Address] = sets[0], sets[1:]
 			continue
 		}
 		var set *sock.Set

@@ -32,7 +32,7 @@ func (m *master) retire(now time.Time, s *slot) bool {
 // ones do not have.
 func (m *master) goneFrom(g *generation) (gone []int) {
 	for _, l := range g.listeners {
-		if now := m.gen.listenerAt(l.set.Spec.Address); now == nil || now.set != l.set {
+		if !m.gen.has(l.set) {
 			gone = append(gone, l.number)
 		}
 	}

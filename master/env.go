@@ -23,6 +23,9 @@ type env struct {
 	prepare  func(set *sock.Set, spec sock.Spec, slots int) error
 	commit   func(set *sock.Set) (note string)
 	rollback func(set *sock.Set)
+	// reachable says whether clients still get to a listener: a unix: socket's
+	// file may have been removed or replaced.
+	reachable func(set *sock.Set) bool
 	// listen makes a slot's socket of a listener take connections.
 	listen func(set *sock.Set, slot int) error
 	// refuse lets no connection begin any more, settle waits for those that are

@@ -182,6 +182,7 @@ type fakeHost struct {
 	behave   func(*fakeWorker) // what a worker does
 	spawnErr func(birth) error // why one cannot be started
 	left     bool              // the master has given up its sockets
+	unlinked string            // address whose file somebody has removed
 	refused  int               // sockets that take no connection any more
 	closed   []string          // addresses that it has closed
 	listened map[int]bool      // slots whose sockets listen
@@ -313,11 +314,12 @@ func newTestServer(t *testing.T, c *conf.Config) *testServer {
 			}
 			return s.prepareErr
 		},
-		commit:   func(*sock.Set) string { return "" },
-		refuse:   func(*sock.Set) error { s.host.change(func() { s.host.refused++ }); return nil },
-		settle:   func(time.Duration, ...*sock.Set) (int, error) { return 0, nil },
-		rollback: func(*sock.Set) {},
-		close:    func(set *sock.Set) { s.host.change(func() { s.host.closed = append(s.host.closed, set.Spec.Address) }) },
+		commit:    func(*sock.Set) string { return "" },
+		refuse:    func(*sock.Set) error { s.host.change(func() { s.host.refused++ }); return nil },
+		settle:    func(time.Duration, ...*sock.Set) (int, error) { return 0, nil },
+		reachable: func(set *sock.Set) bool { return set.Spec.Address != s.host.unlinked },
+		rollback:  func(*sock.Set) {},
+		close:     func(set *sock.Set) { s.host.change(func() { s.host.closed = append(s.host.closed, set.Spec.Address) }) },
 		listen: func(_ *sock.Set, slot int) error {
 			s.host.mu.Lock()
 			defer s.host.mu.Unlock()
@@ -368,9 +370,11 @@ func (s *testServer) draft(number int, c *conf.Config, has setting) (*draft, err
 	if err := s.draftErr; err != nil {
 		return nil, err
 	}
-	d := &draft{gen: s.generation(number, c), bound: make([]*sock.Set, len(c.Listeners))}
+	d := &draft{gen: s.generation(number, c), bound: make([]*sock.Set, len(c.Listeners)), kept: make([]*sock.Set, len(c.Listeners))}
 	for i := range c.Listeners {
-		if !has.addresses[c.Listeners[i].Address] {
+		if sets := has.kept[c.Listeners[i].Address]; len(sets) > 0 {
+			d.kept[i], has.kept[c.Listeners[i].Address] = sets[0], sets[1:]
+		} else {
 			d.bound[i] = fakeSet(&c.Listeners[i], c.Workers)
 		}
 	}

@@ -3,6 +3,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"srvctl/conf"
 	"srvctl/shared/sock"
@@ -21,15 +22,9 @@ func specOf(l *conf.Listener) sock.Spec {
 	return sock.Spec{Address: l.Address, Backlog: l.Backlog, ReusePort: l.ReusePort, Mode: l.Mode, Owner: l.Owner}
 }
 
-// listenerAt returns the listener of a generation with this address, nil when
-// it has none.
-func (g *generation) listenerAt(address string) *listener {
-	for _, l := range g.listeners {
-		if l.set.Spec.Address == address {
-			return l
-		}
-	}
-	return nil
+// has reports whether a listener of the generation has this set.
+func (g *generation) has(set *sock.Set) bool {
+	return slices.ContainsFunc(g.listeners, func(l *listener) bool { return l.set == set })
 }
 
 // prepareListeners gives a generation its listeners: those that were bound for
@@ -45,12 +40,7 @@ func (m *master) prepareListeners(d *draft) error {
 			d.gen.listeners = append(d.gen.listeners, l)
 			continue
 		}
-		kept := m.gen.listenerAt(c.Address)
-		if kept == nil {
-			errs = append(errs, fmt.Errorf("listener %s: its sockets were closed meanwhile", c.Name))
-			continue
-		}
-		l.set = kept.set
+		l.set = d.kept[i]
 		if err := m.env.prepare(l.set, specOf(c), len(d.gen.slots)); err != nil {
 			errs = append(errs, fmt.Errorf("listener %s: %w", c.Name, err))
 			continue
@@ -68,7 +58,7 @@ func (m *master) prepareListeners(d *draft) error {
 // rollbackListeners undoes prepareListeners.
 func (m *master) rollbackListeners(g *generation) {
 	for _, l := range g.listeners {
-		if m.gen.listenerAt(l.set.Spec.Address) != nil {
+		if m.gen.has(l.set) {
 			m.env.rollback(l.set)
 		} else {
 			m.env.close(l.set)
@@ -81,14 +71,14 @@ func (m *master) rollbackListeners(g *generation) {
 // Those that are gone are closed when the first worker that has them drains.
 func (m *master) commitListeners(from, to *generation) {
 	for _, l := range to.listeners {
-		if from.listenerAt(l.set.Spec.Address) != nil {
+		if from.has(l.set) {
 			if note := m.env.commit(l.set); note != "" {
 				to.notes = append(to.notes, fmt.Sprintf("listener %s: %s", l.name, note))
 			}
 		}
 	}
 	for _, l := range from.listeners {
-		if to.listenerAt(l.set.Spec.Address) == nil {
+		if !to.has(l.set) {
 			m.gone = append(m.gone, l.set)
 			m.service.unstore(l.set.Spec.Address)
 		}

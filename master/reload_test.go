@@ -13,6 +13,7 @@ import (
 
 	"srvctl/conf"
 	"srvctl/proto/control"
+	"srvctl/shared/sock"
 )
 
 // reloading is an operator who waits for a reload.
@@ -573,5 +574,43 @@ func TestCrashBeforeTheBarrier(t *testing.T) {
 		}
 		s.wantStates("the new generation serves", "serving", "serving")
 		s.stopAndEnd()
+	})
+}
+
+// Listeners of port 0 share an address and are not the same.
+func TestReloadWithTwoOfOneAddress(t *testing.T) {
+	c := testConfig(2)
+	c.Listeners = append(c.Listeners, conf.Listener{Name: "alt", Address: c.Listeners[0].Address})
+	inBubble(t, c, func(t *testing.T, s *testServer) {
+		s.run()
+		before := []*sock.Set{s.gen.listeners[0].set, s.gen.listeners[1].set}
+		if _, _, end := s.askReload(true).answer(); end.Code() != 0 {
+			t.Fatal(end)
+		}
+		s.changeTo(testConfig(2))
+		_, _, end := s.askReload(true).answer()
+		s.stopAndEnd()
+		if end.Code() != 0 || len(s.gen.listeners) != 1 || s.gen.listeners[0].set != before[0] || !slices.Equal(s.host.closed, []string{c.Listeners[0].Address}) {
+			t.Errorf("%+v, %d listeners, closed %v; want the first kept and the second closed", end, len(s.gen.listeners), s.host.closed)
+		}
+	})
+}
+
+// A listener that nobody can reach any more is bound anew.
+func TestReloadBindsTheUnreachable(t *testing.T) {
+	c := testConfig(2)
+	c.Listeners[0].Address = "unix:/run/site.sock"
+	inBubble(t, c, func(t *testing.T, s *testServer) {
+		s.run()
+		before := s.gen.listeners[0].set
+		s.host.change(func() { s.host.unlinked = c.Listeners[0].Address })
+		_, _, end := s.askReload(true).answer()
+		if d := heard[control.Drain](s.host.started(0)[0]); len(d) != 1 || !slices.Equal(d[0].Empty, []int{0}) {
+			t.Errorf("drain %+v, want the old queue emptied", d)
+		}
+		s.stopAndEnd()
+		if end.Code() != 0 || s.gen.listeners[0].set == before || len(s.host.closed) != 1 {
+			t.Errorf("%+v, closed %v; want another socket in the place of the old one", end, s.host.closed)
+		}
 	})
 }

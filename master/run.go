@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"srvctl/conf"
@@ -123,6 +124,7 @@ func prepare(o Options, given []inherited, r *resources) (*master, *claim, error
 	r.hold(claim.release)
 	if o.Daemon {
 		m.daemonLog = m.paths.DaemonLog
+		lastWords(m.daemonLog)
 	}
 	if err := m.share(); err != nil {
 		return nil, nil, err
@@ -140,6 +142,16 @@ func prepare(o Options, given []inherited, r *resources) (*master, *claim, error
 	}
 	m.reap(r)
 	return m, claim, nil
+}
+
+// lastWords makes what the Go runtime says when this program fails go to a
+// daemon's log: its standard error leads nowhere. Where the log cannot be
+// opened that is told soon enough.
+func lastWords(path string) {
+	if f, err := openLog(path); err == nil {
+		syscall.Dup3(int(f.Fd()), syscall.Stderr, 0)
+		f.Close()
+	}
 }
 
 // orphansLeave is how long the workers of a master that was killed may take to
@@ -161,7 +173,7 @@ func newMaster(o Options) *master {
 	}
 	m.env = env{
 		draft: m.draft, prepare: (*sock.Set).Prepare, commit: (*sock.Set).Commit, rollback: (*sock.Set).Rollback,
-		refuse: (*sock.Set).Refuse, settle: sock.Settle,
+		reachable: (*sock.Set).Reachable, refuse: (*sock.Set).Refuse, settle: sock.Settle,
 		listen: (*sock.Set).Listen, leave: (*sock.Set).Leave, close: (*sock.Set).Close, examine: examine, open: openLog,
 		leap: (*master).leap,
 	}

@@ -87,6 +87,13 @@ func (s *Set) redress(owner bool) (note string) {
 	return ""
 }
 
+// Reachable reports whether clients that know the address get to the sockets.
+// A unix: socket whose file was removed or replaced cannot be reached any more,
+// however well it listens.
+func (s *Set) Reachable() bool {
+	return s.target.path == "" || s.file == (fileID{}) || fileAt(s.target.path) == s.file
+}
+
 // identify returns the identity of a socket file.
 func identify(fd int) (fileID, error) {
 	var st unix.Stat_t
