@@ -36,7 +36,9 @@ func (e ended) apply(m *master, now time.Time) {
 	}
 	if s.state == slotDraining {
 		s.gen.crashed++
-		m.stop.crashed++
+		if m.phase == phaseStopping {
+			m.stop.crashed++
+		}
 	}
 	s.lastExit, s.exitAt = w.epitaph(), now
 	m.log.Error("worker ended unexpectedly", "slot", s.number, "generation", w.generation, "pid", w.proc.pid(), "exit", s.lastExit, "output", w.tail.Text())
@@ -186,7 +188,9 @@ func (m *master) expire(now time.Time, s *slot) {
 		m.start(now, s)
 	case slotDraining:
 		s.gen.killed++
-		m.stop.killed++
+		if m.phase == phaseStopping {
+			m.stop.killed++
+		}
 		m.log.Warn("worker did not end in time", "slot", s.number, "generation", s.gen.number, "pid", s.worker.proc.pid(), "connections", s.worker.cell.View().Connections())
 		m.tell(s.gen, fmt.Sprintf("slot %d: did not end in time, it is ended", s.number))
 		m.kill(now, s, syscall.SIGTERM)

@@ -81,7 +81,10 @@ func (m *master) draft(number int, c *conf.Config, has setting) (_ *draft, err e
 	} else if note != "" {
 		g.notes = append(g.notes, note)
 	}
-	if g.logs, err = openLogs(m.env.open, logOutputs(c, has.daemonLog), nil); err != nil {
+	outputs := logOutputs(c, has.daemonLog)
+	if err := ownFiles(outputs, c, m.paths); err != nil {
+		errs = append(errs, err)
+	} else if g.logs, err = openLogs(m.env.open, outputs, nil); err != nil {
 		errs = append(errs, err)
 	}
 	errs = append(errs, d.bind(has))

@@ -173,7 +173,9 @@ func (m *master) heardServing(now time.Time, s *slot) {
 	s.set(now, slotServing)
 	if m.phase == phaseServing {
 		m.log.Info("worker serves", "slot", s.number, "generation", s.worker.generation, "pid", s.worker.proc.pid())
-		m.rebalance(now)
+		if !m.rolling() { // which does it once, at its end: each of many workers would be told of each
+			m.rebalance(now)
+		}
 		m.takeOver(now, s)
 		return
 	}

@@ -129,15 +129,41 @@ func (l *logFiles) discard() {
 	l.close()
 }
 
-// openLog is env.open. The group may read, as is usual for logs.
+// openLog is env.open. The group may read, as is usual for logs. It does not
+// wait: a pipe that nobody reads is an error.
 func openLog(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	const flags = syscall.O_WRONLY | syscall.O_APPEND | syscall.O_CREAT | syscall.O_CLOEXEC | syscall.O_NONBLOCK
+	fd, err := syscall.Open(path, flags, 0o640)
+	for err == syscall.EINTR {
+		fd, err = syscall.Open(path, flags, 0o640)
+	}
+	if err == nil {
+		err = syscall.SetNonblock(fd, false)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// ownFiles says which logs would be written into files that are the server's
+// own: its configuration, its pid file, its socket.
+func ownFiles(outputs []logOutput, c *conf.Config, p Paths) error {
+	var errs []error
+	for _, o := range outputs {
+		if slices.Contains(c.Files, o.output) || o.output == p.PID || o.output == p.Lock || o.output == p.Socket {
+			errs = append(errs, fmt.Errorf("%s: %s is a file that the server itself needs: set another output", o.name, o.output))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func logHint(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return ": make its folder first, or set another output"
+	case errors.Is(err, syscall.ENXIO):
+		return ": nobody reads this pipe: start its reader first, or set another output"
 	case errors.Is(err, fs.ErrPermission):
 		return ": let this user write there, or set another output"
 	}

@@ -89,3 +89,42 @@ func (s *testServer) reopen() {
 	synctest.Wait()
 	s.ask(time.Second)
 }
+
+// A log that is a pipe without a reader must not hold a start or a reload.
+func TestOpenLogThatIsAPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := openLogs(openLog, []logOutput{{"log", path}}, nil)
+	if err == nil || !strings.Contains(err.Error(), "nobody reads this pipe") {
+		t.Errorf("openLogs = %v, want that nobody reads it", err)
+	}
+	r, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	f, err := openLog(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("line\n"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLogsIntoOwnFiles(t *testing.T) {
+	c := testConfig(1)
+	c.Files = []string{"/etc/srvctl.yaml"}
+	p := Paths{PID: "/run/p.pid", Lock: "/run/p.pid.lock", Socket: "/run/s.sock"}
+	for _, path := range []string{"/etc/srvctl.yaml", p.PID, p.Lock, p.Socket} {
+		if err := ownFiles([]logOutput{{"log", "stderr"}, {"access", path}}, c, p); err == nil || !strings.Contains(err.Error(), "access: "+path) {
+			t.Errorf("%s: %v, want it refused", path, err)
+		}
+	}
+	if err := ownFiles([]logOutput{{"log", "stderr"}, {"access", "/var/log/a"}}, c, p); err != nil {
+		t.Error(err)
+	}
+}

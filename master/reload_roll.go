@@ -191,7 +191,6 @@ func (m *master) retireSlot(now time.Time, number int) {
 	if m.reload != nil {
 		m.reload.changed(came, left)
 	}
-	m.rebalance(now)
 }
 
 // retireRest lets every worker drain that is not of the generation in force,
@@ -209,6 +208,7 @@ func (m *master) retireRest(now time.Time) {
 			}
 		}
 	}
+	m.rebalance(now)
 }
 
 // watchFiles makes changes of the configuration's files a reload, if that is
