@@ -45,7 +45,7 @@ func writeFooter(out io.Writer, results []result) error {
 	var wrong []error
 	for _, r := range results {
 		if unseen := r.reloads - r.firstNew.n; unseen > 0 {
-			fmt.Fprintf(out, "%s, form %s: %d of %d versions gave no answer before the run ended\n", r.name, r.form.name, unseen, r.reloads)
+			fmt.Fprintf(out, "%s, form %s: %d of %d versions were replaced before they answered anything\n", r.name, r.form.name, unseen, r.reloads)
 		}
 		if r.tally.other > 0 {
 			wrong = append(wrong, fmt.Errorf("%s, form %s: %d answers were not the ones due", r.name, r.form.name, r.tally.other))
