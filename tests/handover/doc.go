@@ -12,7 +12,7 @@
 // way to another process.
 //
 // Every test starts a server of its own through tests/harness, and they come
-// one after the other: each wants the machine for itself. The clients that
-// account for every request are package tests/reload/ledger, the crowds of
+// one after the other, as each has load enough for the machine. The clients
+// that account for every request are package tests/reload/ledger, the crowds of
 // connections tests/loadtest. SOAK=1 asks for the long forms.
 package handover

@@ -48,6 +48,7 @@ func account(t *testing.T, s *harness.Server, l *ledger.Ledger) ledger.Report {
 func TestLedgerKeepsConnections(t *testing.T) {
 	for _, form := range forms {
 		t.Run(form.name, func(t *testing.T) {
+			t.Parallel()
 			c := setup{workers: 1, http: form.http}
 			s := c.start(t)
 			l := startLedger(addrOf(s, form.http))
