@@ -226,7 +226,7 @@ func programPath() string {
 		name = searched(name)
 	}
 	name, err = filepath.Abs(name)
-	if err != nil {
+	if err != nil || strings.HasPrefix(name, "/proc/") { // there only this process itself can be found
 		return own
 	}
 	a, err1 := os.Stat(name)
@@ -237,7 +237,7 @@ func programPath() string {
 	return name
 }
 
-// searched finds a command's name as a shell does.
+// searched finds a command's name as a shell does, "" when it is not there.
 func searched(name string) string {
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		path := filepath.Join(or(dir, "."), name)
@@ -245,7 +245,7 @@ func searched(name string) string {
 			return path
 		}
 	}
-	return selfImage
+	return ""
 }
 
 // versionChange says in words what an upgrade does to the version.

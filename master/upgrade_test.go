@@ -169,6 +169,37 @@ func TestStopEndsAnUpgrade(t *testing.T) {
 	})
 }
 
+// Whatever a process is called by, an upgrade looks for a file that somebody can
+// replace: /proc/self/exe would be this program again.
+func TestProgramPath(t *testing.T) {
+	own, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "server")
+	if err := os.Symlink(own, link); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", filepath.Dir(link))
+	defer func(name string) { os.Args[0] = name }(os.Args[0])
+	for name, want := range map[string]string{
+		own:                  own,
+		link:                 link,
+		"server":             link, // found in PATH
+		"in-no-folder":       own,
+		"":                   own,
+		selfImage:            own,
+		"/bin/another-one":   own,
+		filepath.Dir(link):   own,
+		link + "/../unknown": own,
+	} {
+		os.Args[0] = name
+		if got := programPath(); got != want {
+			t.Errorf("started as %q: %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestVersionChange(t *testing.T) {
 	for _, tc := range []struct{ from, to, want string }{
 		{"1.2", "1.3", "upgraded from 1.2 to 1.3"},
