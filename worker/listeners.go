@@ -55,7 +55,7 @@ func (w *worker) takeListener(m control.Listener, fds []int) error {
 // epoll: others hold the socket too, and it would stay registered.
 func (l *listener) close(slot int) {
 	if n := l.active[slot]; n != nil {
-		n.Remove()
+		n.Leave()
 		delete(l.active, slot)
 	}
 	if fd, ok := l.fds[slot]; ok {
@@ -67,9 +67,22 @@ func (l *listener) close(slot int) {
 // remove stops accepting from all sockets.
 func (l *listener) remove() {
 	for _, n := range l.active {
-		n.Remove()
+		n.Leave()
 	}
 	clear(l.active)
+}
+
+// sweep looks for connections that another process was woken for and has not
+// taken.
+func (w *worker) sweep() {
+	for _, l := range w.listeners {
+		if l == nil {
+			continue
+		}
+		for _, n := range l.active {
+			n.Sweep()
+		}
+	}
 }
 
 // accept begins to accept from the socket of a slot. Others may stand in for a
@@ -108,7 +121,7 @@ func (w *worker) acceptFrom(slots []int) error {
 			case wanted && active == nil:
 				errs = append(errs, w.accept(l, slot))
 			case !wanted && active != nil:
-				active.Remove()
+				active.Leave()
 				delete(l.active, slot)
 			}
 		}

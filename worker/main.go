@@ -114,6 +114,7 @@ func (w *worker) prepare() error {
 // tick makes a turn come at least once a beat.
 func (w *worker) tick() (again int64) {
 	fault(atServing)
+	w.sweep()
 	w.countLost()
 	return w.beat
 }

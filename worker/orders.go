@@ -133,6 +133,7 @@ func (w *worker) obey(m control.Message, fds []int) {
 			err = errors.New("comes before commit")
 		default:
 			err = w.acceptFrom(m.Slots)
+			w.sweep() // a neighbour may have died with a wake-up that was his
 		}
 	case control.Logs:
 		w.takeLogs(m, fds)

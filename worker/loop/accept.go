@@ -61,6 +61,32 @@ func (n *Listener) Remove() {
 	n.remove()
 }
 
+// Leave stops accepting from the listener as Remove does. Of a shared one it
+// takes what waits first, as far as a burst: the kernel wakes one process for a
+// connection, and if that was this one, which had not come to it yet, nobody
+// else would look before the next connection comes.
+func (n *Listener) Leave() {
+	n.Remove()
+	if n.shared() {
+		n.sweep()
+	}
+}
+
+// Sweep takes what waits at a shared listener, as far as a burst. Whoever was
+// woken for it may have died, or stand still.
+func (n *Listener) Sweep() {
+	if n.active && n.shared() {
+		n.sweep()
+	}
+}
+
+func (n *Listener) shared() bool { return n.events&unix.EPOLLEXCLUSIVE != 0 }
+
+func (n *Listener) sweep() {
+	for i := 0; i < burst && n.one(); i++ {
+	}
+}
+
 // Drain accepts what waits in the queue of fd, to the last connection or until
 // limit of them. The descriptor need not be one that is listened on here.
 func (l *Loop) Drain(fd, number int, a Accepter, limit int) {
@@ -77,7 +103,7 @@ func (n *Listener) accept() {
 	for taken < n.burst && n.active && n.one() {
 		taken++
 	}
-	if taken > 0 && n.active && n.events&unix.EPOLLEXCLUSIVE != 0 {
+	if taken > 0 && n.active && n.shared() {
 		n.goLast()
 	}
 }
