@@ -15,14 +15,18 @@ import (
 // their connections must not all go to one worker.
 //
 // A burst is over within some 20 ms. Where all workers take from one queue, each
-// gets of it what it had of the CPUs in that time, and that is evened out by
-// several bursts only; where each has a queue of its own, by few.
+// gets of it what it had of the CPUs in that time: several bursts are added up,
+// and a worker that shares its CPU with the clients may still have half of what
+// another has. Where each has a queue of its own the kernel deals them out.
 func TestBalance(t *testing.T) {
 	const connections = 1000
 	harness.RaiseOpenFiles(t, connections+256)
 	for _, form := range forms[:2] {
 		t.Run(form.name, func(t *testing.T) {
-			bursts := map[string]int{"sliced": 2, "shared": 8}[form.name]
+			bursts, most := 2, 1.5
+			if form.name == "shared" {
+				bursts, most = 8, 2
+			}
 			s := setup{workers: 4, http: form.http}.start(t)
 			for _, scales := range [][]int{{3}, {2}, {4}, {1, 3}} {
 				for _, n := range scales {
@@ -31,12 +35,12 @@ func TestBalance(t *testing.T) {
 				n := scales[len(scales)-1]
 				share := make([]int, n)
 				spread(t, s, oneByOne(t, s.Addr("http"), connections), share)
-				wantBalance(t, fmt.Sprint("one after the other, scaled to ", scales), share)
+				wantBalance(t, fmt.Sprint("one after the other, scaled to ", scales), share, 1.5)
 				clear(share)
 				for range bursts {
 					spread(t, s, burst(t, s.Addr("http"), connections), share)
 				}
-				wantBalance(t, fmt.Sprint("in bursts, scaled to ", scales), share)
+				wantBalance(t, fmt.Sprint("in bursts, scaled to ", scales), share, most)
 			}
 		})
 	}
@@ -55,11 +59,12 @@ func spread(t *testing.T, s *harness.Server, crowd []*client, share []int) {
 	awaitQuiet(t, s, 0)
 }
 
-func wantBalance(t *testing.T, what string, share []int) {
+// wantBalance wants no worker to have more than so many times what another has.
+func wantBalance(t *testing.T, what string, share []int, most float64) {
 	t.Helper()
 	t.Logf("%s: %v", what, share)
-	if 2*slices.Max(share) > 3*slices.Min(share) {
-		t.Errorf("%s: connections of the workers: %v; want none with more than 1.5 times those of another", what, share)
+	if float64(slices.Max(share)) > most*float64(slices.Min(share)) {
+		t.Errorf("%s: connections of the workers: %v; want none with more than %v times those of another", what, share, most)
 	}
 }
 

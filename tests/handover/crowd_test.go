@@ -64,7 +64,8 @@ func TestIdleCrowd(t *testing.T) {
 	done, code := s.ReloadJSON("--wait")
 	sum := 0
 	for _, w := range done.Workers {
-		if w.Moved != held[w.OldPID] || w.OldConnections != w.Moved || w.Finished+w.Cut > 0 {
+		// How many it had is read when the first may have left it.
+		if w.Moved != held[w.OldPID] || w.OldConnections > w.Moved || w.Finished+w.Cut > 0 {
 			t.Errorf("slot %d: %+v; want the %d connections of process %d moved", w.Slot, w, held[w.OldPID], w.OldPID)
 		}
 		sum += w.Moved
