@@ -3,7 +3,11 @@ package handover
 import (
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -59,13 +63,28 @@ func spread(t *testing.T, s *harness.Server, crowd []*client, share []int) {
 	awaitQuiet(t, s, 0)
 }
 
-// wantBalance wants no worker to have more than so many times what another has.
+// wantBalance wants no worker to have more than so many times what another has,
+// more on a machine whose CPUs are wanted by others.
 func wantBalance(t *testing.T, what string, share []int, most float64) {
 	t.Helper()
+	most *= crowding()
 	t.Logf("%s: %v", what, share)
 	if float64(slices.Max(share)) > most*float64(slices.Min(share)) {
-		t.Errorf("%s: connections of the workers: %v; want none with more than %v times those of another", what, share, most)
+		t.Errorf("%s: connections of the workers: %v; want none with more than %.1f times those of another", what, share, most)
 	}
+}
+
+// crowding is 1 on a machine that has little more to do than this test. When
+// processes wait for a CPU, each worker gets of a queue that all take from what
+// it gets of the CPUs.
+func crowding() float64 {
+	raw, err := os.ReadFile("/proc/loadavg")
+	load, _, _ := strings.Cut(string(raw), " ")
+	average, err2 := strconv.ParseFloat(load, 64)
+	if err != nil || err2 != nil {
+		return 1
+	}
+	return max(1, average/float64(2*runtime.NumCPU()))
 }
 
 // oneByOne opens connections, each when the one before has been answered.
