@@ -2,6 +2,7 @@ package conf
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -75,6 +76,10 @@ func (l *loader) matches(pattern *item) []string {
 		return []string{full}
 	}
 	found, err := l.sys.glob(full)
+	// As in a shell: editors and deployers keep their half-made files so.
+	if !strings.HasPrefix(filepath.Base(full), ".") {
+		found = slices.DeleteFunc(found, func(path string) bool { return strings.HasPrefix(filepath.Base(path), ".") })
+	}
 	if err == nil {
 		l.watched = append(l.watched, Watched{Path: full, Pattern: true})
 	}

@@ -46,7 +46,7 @@ func (m *master) settingNow() (setting, error) {
 		var err error
 		if copied.Files, err = duplicate(l.set.Files); err != nil {
 			now.close()
-			return setting{}, fmt.Errorf("%w: raise the limit of open files of the master (ulimit -n, LimitNOFILE= of the unit)", err)
+			return setting{}, shortage(err)
 		}
 		now.own = append(now.own, &copied)
 	}
@@ -150,7 +150,7 @@ func (g *generation) seal() error {
 	h.Write(text)
 	g.checksum = h.Sum64()
 	g.sealed, err = sock.Sealed("srvctl-config", text)
-	return err
+	return shortage(err)
 }
 
 // unseal gives the configuration's memory back. Workers have theirs.

@@ -96,7 +96,7 @@ func (f *finder) walk(dir string, path []step, links int) {
 		return // not a folder, or not ours: there is nothing that matches
 	}
 	for _, e := range entries {
-		if ok, err := filepath.Match(first.name, e.Name()); ok && err == nil {
+		if matches(first.name, e.Name()) {
 			f.enter(dir, e.Name(), rest, links)
 		}
 	}
@@ -152,7 +152,7 @@ func (t tree) concerns(path string) (relevant, way bool) {
 	for n := range f.names {
 		same := n.name == name
 		if n.glob {
-			same, _ = filepath.Match(n.name, name)
+			same = matches(n.name, name)
 		}
 		relevant = relevant || same
 		way = way || same && n.way
@@ -202,4 +202,11 @@ func (t tree) add(notify *fsnotify.Watcher) (first error) {
 		}
 	}
 	return first
+}
+
+// matches reports whether a pattern of an include takes a name: hidden files
+// only when it says so.
+func matches(pattern, name string) bool {
+	ok, err := filepath.Match(pattern, name)
+	return ok && err == nil && (!strings.HasPrefix(name, ".") || strings.HasPrefix(pattern, "."))
 }

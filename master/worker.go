@@ -89,8 +89,16 @@ func (m *master) start(now time.Time, s *slot) {
 		if err == nil {
 			m.registry.Attach(b.index, b.slot, b.generation, w.proc.pid(), b.layout, w.cell)
 		}
-		m.post(born{birth: b, worker: w, err: err})
+		m.post(born{birth: b, worker: w, err: shortage(err)})
 	})
+}
+
+// shortage adds what to do to an error that is a lack of descriptors.
+func shortage(err error) error {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return fmt.Errorf("%w: raise the limit of open files of the master (ulimit -n, LimitNOFILE= of the unit)", err)
+	}
+	return err
 }
 
 // errTooMany says that all numbers of processes are taken, which takes
