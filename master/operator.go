@@ -55,6 +55,8 @@ type Answer struct {
 	Exit  *int            `json:"exit,omitempty"`
 	Error string          `json:"error,omitempty"` // what went wrong, when Exit is not 0
 	Next  string          `json:"next,omitempty"`  // what to do about it
+
+	mark chan<- struct{} // not nil: no line, closed when all before it are written
 }
 
 func endAnswer(exit int, what, next string) Answer {
@@ -83,6 +85,18 @@ func (op *operation) send(a Answer) {
 	case op.lines <- a:
 	default:
 	}
+}
+
+// flushed returns a channel that is closed when everything sent so far has been
+// written, or cannot be.
+func (op *operation) flushed() <-chan struct{} {
+	markc := make(chan struct{})
+	select {
+	case op.lines <- Answer{mark: markc}:
+	default:
+		close(markc)
+	}
+	return markc
 }
 
 // finish sends the last line. Only the first one counts.

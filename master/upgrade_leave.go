@@ -125,7 +125,8 @@ func (m *master) hush() (late []syscall.Signal) {
 		}
 	}
 	quietc := make(chan []syscall.Signal, 1)
-	go func() { quietc <- m.silence(workers) }()
+	askers := m.upgrade.askers
+	go func() { quietc <- m.silence(workers, askers) }()
 	timer := time.NewTimer(hushTime)
 	defer timer.Stop()
 	for wait := true; wait; {
@@ -187,7 +188,7 @@ func (m *master) unburied() bool {
 
 // silence ends every goroutine that takes something from the system which the
 // next program would miss. It runs beside the loop, which goes on meanwhile.
-func (m *master) silence(workers []*worker) []syscall.Signal {
+func (m *master) silence(workers []*worker, askers []*operation) []syscall.Signal {
 	if m.watcher != nil {
 		m.watcher.close()
 	}
@@ -196,6 +197,9 @@ func (m *master) silence(workers []*worker) []syscall.Signal {
 	}
 	late := m.hushSignals()
 	m.stopReaper()
+	for _, op := range askers { // what this program has told them is not told by the next
+		<-op.flushed()
+	}
 	m.operators.pause()
 	for _, w := range workers {
 		w.pause()

@@ -99,15 +99,21 @@ func (o *operators) askReload(c *operatorConn, e reloadRequest, wait bool) error
 func (c *operatorConn) follow(op *operation) error {
 	defer close(op.written)
 	var broken error // the operator has gone; the operation goes on
+	pass := func(line Answer) {
+		switch {
+		case line.mark != nil:
+			close(line.mark)
+		case broken == nil:
+			broken = c.write(line)
+		}
+	}
 	for {
 		select {
 		case line := <-op.lines:
-			if broken == nil {
-				broken = c.write(line)
-			}
+			pass(line)
 		case end := <-op.endc:
-			for len(op.lines) > 0 && broken == nil {
-				broken = c.write(<-op.lines)
+			for len(op.lines) > 0 {
+				pass(<-op.lines)
 			}
 			if broken == nil {
 				broken = c.write(end)
