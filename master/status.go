@@ -113,7 +113,13 @@ type inForce struct {
 }
 
 func (e configRequest) apply(m *master, now time.Time) {
-	e.answer <- inForce{m.gen.number, m.gen.config}
+	c := m.gen.config
+	if m.scaled.workers > 0 { // what a reload compares the file with
+		asked := *c
+		asked.Workers = m.scaled.file
+		c = &asked
+	}
+	e.answer <- inForce{m.gen.number, c}
 }
 
 func (m *master) askConfig(limit time.Duration) (inForce, bool) {

@@ -63,19 +63,39 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return f.code
 }
 
-// flagsFirst moves the argument of a verb that takes one behind its flags,
+// flagsFirst moves the arguments of a verb that takes some behind its flags,
 // which the command line library wants to come first: `scale 4 --wait` is what
 // people type.
 func flagsFirst(app *cli.App, args []string) []string {
 	const name, first = 1, 2
-	if len(args) <= first+1 || strings.HasPrefix(args[first], "-") || !strings.HasPrefix(args[first+1], "-") {
+	if len(args) <= first {
 		return args
 	}
 	verb := app.Command(args[name])
 	if verb == nil || verb.ArgsUsage == "" {
 		return args
 	}
-	return slices.Concat(args[:first], args[first+1:], args[first:first+1])
+	valued := map[string]bool{}
+	for _, f := range verb.Flags {
+		if _, alone := f.(*cli.BoolFlag); !alone {
+			for _, name := range f.Names() {
+				valued[name] = true
+			}
+		}
+	}
+	var flags, rest []string
+	for i := first; i < len(args); i++ {
+		if !strings.HasPrefix(args[i], "-") {
+			rest = append(rest, args[i])
+			continue
+		}
+		flags = append(flags, args[i])
+		if valued[strings.TrimLeft(args[i], "-")] && i+1 < len(args) {
+			i++
+			flags = append(flags, args[i])
+		}
+	}
+	return slices.Concat(args[:first], flags, rest)
 }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
