@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -52,8 +53,17 @@ func start(config string) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM)
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "standin", r.URL.Path) })
+	var listeners []net.Listener // all of them, before any answers that it is ready
 	for _, addr := range address.FindAllString(string(text), -1) {
-		go http.ListenAndServe(addr, page)
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		listeners = append(listeners, l)
+	}
+	for _, l := range listeners {
+		go http.Serve(l, page)
 	}
 	<-signals
 	fmt.Fprintln(os.Stderr, "stopping")
