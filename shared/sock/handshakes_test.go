@@ -21,8 +21,11 @@ func halfOpen(t *testing.T, network, host string) netip.AddrPort {
 		return err
 	}
 	ln, err := l.Listen(t.Context(), network, net.JoinHostPort(host, "0"))
+	if err != nil && network == "tcp6" {
+		t.Skip("NOT RUN: no IPv6 here: ", err)
+	}
 	if err != nil {
-		t.Skip("NOT RUN: ", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
 	at := ln.Addr().(*net.TCPAddr).AddrPort()
@@ -38,25 +41,29 @@ func TestHandshakes(t *testing.T) {
 	for _, tt := range []struct{ network, host string }{
 		{"tcp4", "127.0.0.1"}, {"tcp6", "::1"},
 	} {
-		at := halfOpen(t, tt.network, tt.host)
-		ours := func(a netip.AddrPort) bool { return a.Port() == at.Port() }
-		for name, look := range map[string]func(func(netip.AddrPort) bool) (map[string]bool, error){
-			"handshakes": handshakes, "readHandshakes": readHandshakes,
-		} {
-			if found, err := look(ours); err != nil || len(found) != 1 {
-				t.Errorf("%s at %v: %d, %v; want the one that is half open", name, at, len(found), err)
-			}
-			if found, err := look(func(netip.AddrPort) bool { return false }); err != nil || len(found) != 0 {
-				t.Errorf("%s of others: %d, %v", name, len(found), err)
-			}
+		t.Run(tt.network, func(t *testing.T) { findHandshake(t, tt.network, tt.host) })
+	}
+}
+
+func findHandshake(t *testing.T, network, host string) {
+	at := halfOpen(t, network, host)
+	ours := func(a netip.AddrPort) bool { return a.Port() == at.Port() }
+	for name, look := range map[string]func(func(netip.AddrPort) bool) (map[string]bool, error){
+		"handshakes": handshakes, "readHandshakes": readHandshakes,
+	} {
+		if found, err := look(ours); err != nil || len(found) != 1 {
+			t.Errorf("%s at %v: %d, %v; want the one that is half open", name, at, len(found), err)
 		}
-		for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-			found := map[string]bool{}
-			if err := diagnose(family, ours, found); err != nil {
-				t.Errorf("the kernel cannot be asked: %v", err)
-			} else if want := (family == unix.AF_INET) == (tt.network == "tcp4"); (len(found) == 1) != want {
-				t.Errorf("family %d at %v: %d", family, at, len(found))
-			}
+		if found, err := look(func(netip.AddrPort) bool { return false }); err != nil || len(found) != 0 {
+			t.Errorf("%s of others: %d, %v", name, len(found), err)
+		}
+	}
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		found := map[string]bool{}
+		if err := diagnose(family, ours, found); err != nil {
+			t.Errorf("the kernel cannot be asked: %v", err)
+		} else if want := (family == unix.AF_INET) == (network == "tcp4"); (len(found) == 1) != want {
+			t.Errorf("family %d at %v: %d", family, at, len(found))
 		}
 	}
 }
